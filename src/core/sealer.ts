@@ -1,0 +1,61 @@
+import type { CallOptions } from './store.ts'
+import type { DocumentScope, HeadHeader, ObjectHeader, ParsedMessage } from './header.ts'
+
+/** One recipient of a document's data key, as its head lists it. Readable without a key, and unproven until one opened the head. */
+export interface RecipientInfo {
+  /** `static`, `passphrase`, `aws-kms`, … */
+  provider: string
+  /** Which key of that provider: a fingerprint, or the service's name of it. */
+  keyId: string
+}
+
+/** What of a header `seal` is told; key id, key table and object id are the sealer's own. */
+export type SealHead = Omit<HeadHeader, 'keyId' | 'keyTable'>
+export type SealObject = Omit<ObjectHeader, 'keyId' | 'objectId'>
+
+export interface SealedMessage {
+  bytes: Uint8Array
+  /** Of an object: the id that it is stored under, the first 16 bytes of its message id. Empty for a head. */
+  objectId: Uint8Array
+}
+
+/**
+ * The port through which core seals. `keelstate/encrypt` implements it; core never sees a key.
+ */
+export interface Sealer {
+  /** Makes the data key of a new document and wraps it for every configured recipient. */
+  create(scope: DocumentScope, options?: CallOptions): Promise<DocumentKeys>
+
+  /**
+   * Unwraps the key table of a head that was read; at most one call of a key service per document and process.
+   *
+   * @throws {KeelstateError} `DecryptFailed` when no configured key is among the recipients.
+   */
+  unwrap(scope: DocumentScope, keyTable: Uint8Array, keyId: Uint8Array, options?: CallOptions): Promise<DocumentKeys>
+
+  /** Reads the recipients off a key table, without any key. */
+  recipients(keyTable: Uint8Array): RecipientInfo[]
+}
+
+/** The data keys of one document: the current one, and the earlier ones that its history was sealed under. */
+export interface DocumentKeys {
+  /** Id of the current data key. */
+  readonly keyId: Uint8Array
+  /** What a head's header carries: the current data key, wrapped for each recipient. */
+  readonly keyTable: Uint8Array
+  /** What a head's sealed body carries of earlier data keys; absent while there are none. Opaque to core. */
+  readonly earlier: string | undefined
+
+  /** The same keys, together with the earlier ones found in a head's body. */
+  withEarlier(earlier: string | undefined): DocumentKeys
+
+  /** Seals a body under the current data key, bound to every field of the header. */
+  seal(header: SealHead | SealObject, body: Uint8Array): Promise<SealedMessage>
+
+  /**
+   * Opens a message whose identity fields the caller has compared.
+   *
+   * @throws {KeelstateError} `DecryptFailed` (key unknown) or `Corrupt` (anything was changed); nothing unverified is handed out.
+   */
+  open(message: ParsedMessage, key: string): Promise<Uint8Array>
+}
