@@ -74,7 +74,7 @@ class MemoryStore implements ObjectStore {
           operation: 'put',
           key,
           message: `${key}, which was to be replaced, does not exist.`,
-          details: { subject: 'object', notExecuted: true },
+          details: { subject: 'object' },
         })
       }
       if (found.token !== condition.ifMatch) throw preconditionFailed(key, `${key} is not what it was expected to be.`)
@@ -96,6 +96,7 @@ class MemoryStore implements ObjectStore {
     if (prefix !== '' && !prefix.endsWith('/'))
       throw invalidInput('list', `The prefix "${prefix}" does not end in "/".`, prefix)
     const { cursor, limit = PAGE } = options
+    if (limit < 1) throw invalidInput('list', `A page of ${limit} keys was asked for; at least 1 is needed.`, prefix)
     const after = cursor === undefined ? undefined : Buffer.from(cursor)
     const keys = this.#bucket
       .keys()
@@ -120,7 +121,7 @@ function isImmutable(key: ObjectKey): boolean {
 }
 
 function preconditionFailed(key: ObjectKey, message: string): KeelstateError {
-  return new KeelstateError('PreconditionFailed', { operation: 'put', key, message, details: { notExecuted: true } })
+  return new KeelstateError('PreconditionFailed', { operation: 'put', key, message })
 }
 
 function invalidInput(operation: string, message: string, key?: string): KeelstateError {

@@ -1,3 +1,5 @@
+export type { ObjectStoreCase, ObjectStoreContext } from './object-store/context.ts'
+export { type ObjectStoreHarness, type ObjectStoreSuiteOptions, testObjectStore } from './object-store.ts'
 export {
   type CaseResult,
   type Manifest,

@@ -130,8 +130,8 @@ async function runCase<C>(suite: Suite<C>, entry: SuiteCase<C>): Promise<string 
 }
 
 function markNotApplicable(context: unknown, reason: string): void {
-  if (typeof context !== 'object' || context === null || !('skip' in context)) return
-  if (typeof context.skip === 'function') context.skip(reason)
+  const skip = (context as { skip?: unknown } | null | undefined)?.skip // vitest's context is a function, node:test's an object
+  if (typeof skip === 'function') skip.call(context, reason)
 }
 
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
