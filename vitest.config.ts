@@ -1,14 +1,31 @@
-import { defineConfig } from 'vitest/config'
+import type { ViteUserConfig } from 'vitest/config'
 
 // `fast` is what `npm run check` runs; `slow` adds the suites that start processes or repeat thousands of times.
 const shared = { testTimeout: 60_000, hookTimeout: 60_000, setupFiles: ['test/setup.ts'] }
 
-// biome-ignore lint/style/noDefaultExport: vitest reads the default export
-export default defineConfig({
+const config: ViteUserConfig = {
   test: {
     projects: [
-      { test: { ...shared, name: 'fast', include: ['test/**/*.test.ts'], exclude: ['test/**/*.slow.test.ts', 'test/engines/**'] } },
-      { test: { ...shared, name: 'slow', include: ['test/**/*.slow.test.ts'], exclude: ['test/engines/**'], testTimeout: 240_000 } },
+      {
+        test: {
+          ...shared,
+          name: 'fast',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/**/*.slow.test.ts', 'test/engines/**'],
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: 'slow',
+          include: ['test/**/*.slow.test.ts'],
+          exclude: ['test/engines/**'],
+          testTimeout: 240_000,
+        },
+      },
     ],
   },
-})
+}
+
+// biome-ignore lint/style/noDefaultExport: vitest reads the default export
+export default config

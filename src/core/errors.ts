@@ -2,7 +2,16 @@
 export type RetryAdvice = 'never' | 'safe' | 'after-refresh'
 
 /** What a `NotFound`, `Corrupt` or similar error speaks of. */
-export type ErrorSubject = 'store' | 'bucket' | 'object' | 'document' | 'revision' | 'label' | 'head' | 'segment' | 'key'
+export type ErrorSubject =
+  | 'store'
+  | 'bucket'
+  | 'object'
+  | 'document'
+  | 'revision'
+  | 'label'
+  | 'head'
+  | 'segment'
+  | 'key'
 
 /** What each code carries in `details`. A code without an entry here carries `CommonDetails` only. */
 export interface ErrorDetailsByCode {
@@ -159,17 +168,23 @@ export function printable(text: string, maxLength = 200): string {
   )
 }
 
-/** Rejects with `Aborted` when the signal has fired. */
+/** Rejects with `Aborted` when the signal has fired: nothing was sent. */
 export function throwIfAborted(signal: AbortSignal | undefined, operation: string, key?: string): void {
-  if (signal?.aborted) throw aborted(operation, key, signal.reason)
+  if (signal?.aborted) throw aborted(operation, key, signal.reason, true)
 }
 
 /** The `Aborted` error for a call that was given up by its caller. */
-export function aborted(operation: string, key?: string, reason?: unknown): KeelstateError<'Aborted'> {
+export function aborted(
+  operation: string,
+  key?: string,
+  reason?: unknown,
+  notExecuted = false,
+): KeelstateError<'Aborted'> {
   return new KeelstateError('Aborted', {
     operation,
     ...(key === undefined ? {} : { key }),
     message: `${operation} was aborted by its caller.`,
+    details: notExecuted ? { notExecuted } : {},
     cause: reason,
   })
 }

@@ -123,7 +123,8 @@ export function encodeHeader(header: Header, treatment: Treatment): Uint8Array {
 export function decodeHeader(bytes: Uint8Array, key: string): ParsedMessage {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (view.length === 0) throw corrupt(key, 'is empty', 'length')
-  if (view.length < FIXED || !view.subarray(0, 4).equals(MAGIC)) throw corrupt(key, 'was not written by keelstate', 'magic')
+  if (view.length < FIXED || !view.subarray(0, 4).equals(MAGIC))
+    throw corrupt(key, 'was not written by keelstate', 'magic')
   const version = view[4]!
   if (version !== FORMAT_VERSION) {
     throw new KeelstateError('Unsupported', {
@@ -153,7 +154,15 @@ export function decodeHeader(bytes: Uint8Array, key: string): ParsedMessage {
     if (seq > BigInt(Number.MAX_SAFE_INTEGER)) throw corrupt(key, 'has an impossible sequence number', 'seq')
     const fields = { writeId: take(16), epoch: u64(), keyId: take(16), slots: take(SLOTS * SLOT_BYTES) }
     const keyTable = take(u16())
-    header = { type: 'head', scope, birth, seq: Number(seq), ...fields, hasCurrent: (flags & FLAG_HAS_CURRENT) !== 0, keyTable }
+    header = {
+      type: 'head',
+      scope,
+      birth,
+      seq: Number(seq),
+      ...fields,
+      hasCurrent: (flags & FLAG_HAS_CURRENT) !== 0,
+      keyTable,
+    }
   } else {
     const roleByte = take(1)[0]
     const role = (Object.keys(ROLES) as Role[]).find((name) => ROLES[name] === roleByte)
@@ -175,7 +184,7 @@ export interface ExpectedObject {
  * @throws {KeelstateError} `Corrupt` whose `details.differs` names the first field that differs: a swapped, renamed or foreign object.
  */
 export function checkIdentity(found: Header, scope: DocumentScope, key: string, expected?: ExpectedObject): void {
-  const fail = (field: string, what: string) => {
+  const fail = (field: string, what: string): never => {
     throw corrupt(key, `belongs elsewhere: ${what}`, field)
   }
   if (!same(found.scope.storeId, scope.storeId)) fail('storeId', 'it was written for another store')
@@ -185,7 +194,7 @@ export function checkIdentity(found: Header, scope: DocumentScope, key: string, 
     if (found.type !== 'head') fail('type', 'it is no head')
     return
   }
-  if (found.type !== 'object') return fail('type', 'it is a head')
+  if (found.type !== 'object') throw fail('type', 'it is a head')
   if (found.role !== expected.role) fail('role', `it is a ${found.role}, not a ${expected.role}`)
   if (!same(found.objectId, expected.objectId)) fail('objectId', 'it is another object')
 }

@@ -30,7 +30,12 @@ export function parseName(text: string, kind = 'state'): DocumentName {
     try {
       return decodeURIComponent(part)
     } catch (cause) {
-      throw invalidName(text, `segment "${part}" holds a '%' that does not begin an escape`, `Write a plain '%' as %25.`, cause)
+      throw invalidName(
+        text,
+        `segment "${part}" holds a '%' that does not begin an escape`,
+        `Write a plain '%' as %25.`,
+        cause,
+      )
     }
   })
   return documentName(segments, kind)
@@ -38,14 +43,19 @@ export function parseName(text: string, kind = 'state'): DocumentName {
 
 /** Checks the parts of a name. */
 export function documentName(segments: readonly string[], kind = 'state'): DocumentName {
-  if (!KIND.test(kind)) throw invalidName(kind, 'a kind is a lower-case word of letters, digits and "-", at most 32 long')
+  if (!KIND.test(kind))
+    throw invalidName(kind, 'a kind is a lower-case word of letters, digits and "-", at most 32 long')
   const shown = segments.join('/')
   if (segments.length === 0) throw invalidName(shown, 'a name needs at least one segment')
   for (const segment of segments) encodeSegment(segment, shown)
   const name = { kind, segments: [...segments] }
   const longest = `${objectsPrefix(name)}${'0'.repeat(OBJECT_ID_LENGTH)}`.length
   if (longest > MAX_KEY_BYTES) {
-    throw invalidName(shown, `its longest key would be ${longest} bytes, the limit is ${MAX_KEY_BYTES}`, 'Use a shorter name.')
+    throw invalidName(
+      shown,
+      `its longest key would be ${longest} bytes, the limit is ${MAX_KEY_BYTES}`,
+      'Use a shorter name.',
+    )
   }
   return name
 }
@@ -53,7 +63,9 @@ export function documentName(segments: readonly string[], kind = 'state'): Docum
 /** The name as people type it; `parseName` reads it back. The kind is shown unless it is `state`. */
 export function formatName(name: DocumentName): string {
   const path = name.segments.map(displaySegment).join('/')
-  return name.kind === 'state' && !KIND.test(path.slice(0, Math.max(0, path.indexOf(':')))) ? path : `${name.kind}:${path}`
+  return name.kind === 'state' && !KIND.test(path.slice(0, Math.max(0, path.indexOf(':'))))
+    ? path
+    : `${name.kind}:${path}`
 }
 
 /** `kind/seg/seg…`, encoded: the identity that is sealed into every message, and the sort key of a lock record. */

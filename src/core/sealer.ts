@@ -1,5 +1,5 @@
-import type { CallOptions } from './store.ts'
 import type { DocumentScope, HeadHeader, ObjectHeader, ParsedMessage } from './header.ts'
+import type { CallOptions } from './store.ts'
 
 /** One recipient of a document's data key, as its head lists it. Readable without a key, and unproven until one opened the head. */
 export interface RecipientInfo {

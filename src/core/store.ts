@@ -86,6 +86,12 @@ export interface ObjectStore {
   readonly address: string
   readonly capabilities: ObjectStoreCapabilities
 
+  /**
+   * Makes what a new store needs, where that is the driver's to make (a folder). Absent on cloud drivers: keelstate never makes a bucket. Only
+   * `Store.init` calls it.
+   */
+  prepare?(options?: CallOptions): Promise<void>
+
   /** Reads one object whole. */
   get(key: ObjectKey, options?: GetOptions): Promise<StoredObject | 'unchanged' | undefined>
 

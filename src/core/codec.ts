@@ -1,0 +1,62 @@
+import { KeelstateError } from './errors.ts'
+
+/**
+ * Turns values into bodies and back. What `encode` gives is what is stored, and what `decode` gets: a body is never re-encoded.
+ */
+export interface Codec<T> {
+  /** Recorded with each revision, such as `json`, `bytes` or a media type. */
+  readonly type: string
+  encode(value: T): Uint8Array
+  /** @param type The type recorded with the revision, which another codec may have written. */
+  decode(bytes: Uint8Array, type: string): T
+}
+
+/** Values as compact JSON. */
+export function json<T>(): Codec<T> {
+  return {
+    type: 'json',
+    encode(value) {
+      let text: string | undefined
+      try {
+        text = JSON.stringify(value)
+      } catch (cause) {
+        throw new KeelstateError('InvalidInput', {
+          message: 'This value has no JSON form.',
+          hint: 'JSON knows no bigint and no cycles.',
+          cause,
+        })
+      }
+      if (text === undefined) {
+        throw new KeelstateError('InvalidInput', {
+          message: 'undefined has no JSON form; nothing was written.',
+          hint: 'Return the value to be stored, or null.',
+        })
+      }
+      return Buffer.from(text)
+    },
+    decode(bytes, type) {
+      try {
+        return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')) as T
+      } catch (cause) {
+        throw new KeelstateError('InvalidInput', {
+          message: `This revision of type ${JSON.stringify(type)} is not JSON.`,
+          hint: 'Open the document with bytes() instead of json().',
+          cause,
+        })
+      }
+    },
+  }
+}
+
+/**
+ * Bodies as they are. The bytes are copied in and out.
+ *
+ * @param mediaType Recorded as the type of what is committed; default `bytes`.
+ */
+export function bytes(mediaType = 'bytes'): Codec<Uint8Array> {
+  return {
+    type: mediaType,
+    encode: (value) => Uint8Array.from(value),
+    decode: (stored) => Uint8Array.from(stored),
+  }
+}

@@ -1,0 +1,44 @@
+import diffValues from 'microdiff'
+
+/** One difference between two JSON values. */
+export interface Change {
+  /** Member names and array positions from the root. */
+  path: (string | number)[]
+  kind: 'added' | 'removed' | 'changed'
+  /** Absent when `added`. */
+  before?: unknown
+  /** Absent when `removed`. */
+  after?: unknown
+}
+
+/** Compares two bodies as JSON. `undefined` when one of them is not JSON. */
+export function diffJson(before: Uint8Array, after: Uint8Array): Change[] | undefined {
+  const from = parse(before)
+  const to = parse(after)
+  if (from === undefined || to === undefined) return undefined
+  return compare(from.value, to.value)
+}
+
+function compare(before: unknown, after: unknown): Change[] {
+  if (!isContainer(before) || !isContainer(after) || Array.isArray(before) !== Array.isArray(after)) {
+    return Object.is(before, after) ? [] : [{ path: [], kind: 'changed', before, after }]
+  }
+  return diffValues(before, after, { cyclesFix: false }).map((difference): Change => {
+    const { path } = difference
+    if (difference.type === 'CREATE') return { path, kind: 'added', after: difference.value }
+    if (difference.type === 'REMOVE') return { path, kind: 'removed', before: difference.oldValue }
+    return { path, kind: 'changed', before: difference.oldValue, after: difference.value }
+  })
+}
+
+function parse(bytes: Uint8Array): { value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown }
+  } catch {
+    return undefined
+  }
+}
+
+function isContainer(value: unknown): value is Record<string, unknown> | unknown[] {
+  return typeof value === 'object' && value !== null
+}

@@ -1,0 +1,230 @@
+import { deadlineFor } from './access.ts'
+import type { Codec } from './codec.ts'
+import { type ContentCache, readContent } from './contents.ts'
+import { type Change, diffJson } from './diff.ts'
+import { KeelstateError } from './errors.ts'
+import type { Head } from './head.ts'
+import { type HeadStatus, statusOf } from './head-status.ts'
+import type { HeadWriter } from './head-writer.ts'
+import { corrupt, fromHex, SLOT_BYTES, same, slotOf } from './header.ts'
+import { type Found, History } from './history.ts'
+import { ObjectGone } from './objects.ts'
+import type { RevisionRecord } from './record.ts'
+import type { Deadline } from './retry.ts'
+import { infoOf, type Revision, type RevisionInfo } from './revision.ts'
+import type { RevisionIds } from './revision-id.ts'
+import { findWriteId } from './segments.ts'
+import type { CallOptions } from './store.ts'
+import { type VerifyOptions, type VerifyReport, verify } from './verify.ts'
+
+const READ_ATTEMPTS = 5
+
+export interface RevisionDiff {
+  from: RevisionInfo
+  to: RevisionInfo
+  /** The contents are the same bytes. */
+  equal: boolean
+  /** Present when both contents are JSON. */
+  changes?: Change[]
+}
+
+export interface DocumentStatus extends HeadStatus {
+  current?: RevisionInfo
+  /** How many revisions were ever committed. */
+  lastNumber: number
+  labels: Record<string, string>
+  tombstone?: { at: string; by: string; message: string }
+}
+
+/** What `Store` gives a document. */
+export interface DocumentParts<T> {
+  readonly name: string
+  readonly codec: Codec<T>
+  readonly writer: () => Promise<HeadWriter>
+  readonly contents: ContentCache
+  readonly revisionIds: RevisionIds
+  /** Author of changes that name none. */
+  readonly by: string
+}
+
+/**
+ * What can be read of a document. Every method makes at least one request, so that what it answers was true after the call began; nothing is cached
+ * but what cannot change.
+ */
+export class ReadableDocument<T> {
+  /** As typed: `shop/settings`, or `kind:name`. */
+  readonly name: string
+  /** @internal */
+  protected readonly parts: DocumentParts<T>
+
+  /** @internal Made by `Store.document`. */
+  constructor(parts: DocumentParts<T>) {
+    this.name = parts.name
+    this.parts = parts
+  }
+
+  /** Reads the current revision; `undefined` when there is none (never committed, or deleted). */
+  async read(options: CallOptions = {}): Promise<Revision<T> | undefined> {
+    return await this.reading(options, async (head, writer, deadline) => {
+      const current = head?.body.current
+      return current && (await this.#open(head!, writer, current, deadline))
+    })
+  }
+
+  /**
+   * Reads the revision named by an id, `@N`, `current`, `current~N` or a label.
+   *
+   * @throws {KeelstateError} `NotFound` (subject `document` or `revision`).
+   */
+  async revision(reference: string, options: CallOptions = {}): Promise<Revision<T>> {
+    return await this.reading(options, async (head, writer, deadline) => {
+      const { record } = await this.#find(head, writer, reference, deadline)
+      return await this.#open(head!, writer, record, deadline)
+    })
+  }
+
+  /** What `revision` says, without the content. */
+  async info(reference: string, options: CallOptions = {}): Promise<RevisionInfo> {
+    return await this.reading(options, async (head, writer, deadline) => {
+      const { record } = await this.#find(head, writer, reference, deadline)
+      return infoOf(record, head!)
+    })
+  }
+
+  /** Yields the kept revisions, newest first, as they were when the iteration began (less what is pruned meanwhile). */
+  async *history(options: CallOptions & { limit?: number } = {}): AsyncGenerator<RevisionInfo> {
+    const writer = await this.parts.writer()
+    let left = options.limit ?? Number.POSITIVE_INFINITY
+    let below = Number.POSITIVE_INFINITY
+    for (let head: Head | undefined; left > 0; ) {
+      const deadline = deadlineFor(writer.access, options.signal)
+      const now = await writer.refresh(deadline)
+      if (now === undefined) return
+      if (head !== undefined && now.token === head.token)
+        throw corrupt(writer.access.headKey, 'refers to a segment that is missing', 'object')
+      head = now
+      try {
+        for await (const { record } of new History(writer.access, writer.segments, head, deadline).newestFirst(below)) {
+          yield infoOf(record, head)
+          below = record.number
+          if (--left <= 0) return
+        }
+        return
+      } catch (error) {
+        if (!(error instanceof ObjectGone)) throw error // pruned under us: go on with the head of now
+      }
+    }
+  }
+
+  /** Label → id of the revision that it names. */
+  async labels(options: CallOptions = {}): Promise<Record<string, string>> {
+    return await this.reading(options, async (head) => labelsOf(head))
+  }
+
+  /** Compares two revisions; their contents member by member where both are JSON. */
+  async diff(from: string, to: string, options: CallOptions = {}): Promise<RevisionDiff> {
+    return await this.reading(options, async (head, writer, deadline) => {
+      const [before, after] = [
+        await this.#find(head, writer, from, deadline),
+        await this.#find(head, writer, to, deadline),
+      ]
+      const read = ({ record }: Found) =>
+        readContent(writer.access, this.parts.contents, record.content, head!.keys, deadline)
+      const equal = before.record.digest === after.record.digest
+      const changes = diffJson(await read(before), equal ? await read(before) : await read(after))
+      return {
+        from: infoOf(before.record, head!),
+        to: infoOf(after.record, head!),
+        equal,
+        ...(changes === undefined ? {} : { changes }),
+      }
+    })
+  }
+
+  /** Reads everything the head leads to, and reports what is not as it should be. */
+  async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    return await verify(await this.parts.writer(), options)
+  }
+
+  /** @throws {KeelstateError} `NotFound` (subject `document`) when it was never created. */
+  async status(options: CallOptions = {}): Promise<DocumentStatus> {
+    return await this.reading(options, async (head, writer) => {
+      if (head === undefined) throw this.absent()
+      const { current, tombstone, lastNumber } = head.body
+      return {
+        ...statusOf(head.header, head.bytes, writer.access.sealer),
+        ...(current === undefined ? {} : { current: infoOf(current, head) }),
+        lastNumber,
+        labels: labelsOf(head),
+        ...(tombstone === undefined ? {} : { tombstone }),
+      }
+    })
+  }
+
+  /**
+   * Tells what became of a write whose outcome was unknown.
+   *
+   * @param write `details.write` of the `OutcomeUnknown` error.
+   * @returns `undecided` while its place is still free (it may yet land), or when it is too long ago to tell.
+   */
+  async outcome(write: string, options: CallOptions = {}): Promise<'landed' | 'not-landed' | 'undecided'> {
+    const match = /^([0-9a-f]{32})@([1-9]\d{0,15})$/.exec(write)
+    if (match === null) {
+      throw new KeelstateError('InvalidInput', {
+        message: `${JSON.stringify(write)} does not name a write.`,
+        hint: 'Pass details.write of the OutcomeUnknown error: 32 hex digits, "@" and a number.',
+      })
+    }
+    const [id, seq] = [fromHex(match[1]!).subarray(0, SLOT_BYTES), Number(match[2])]
+    return await this.reading(options, async (head, writer, deadline) => {
+      if (head === undefined || head.header.seq < seq) return 'undecided'
+      const slot = slotOf(head.header, seq) ?? (await findWriteId(writer.access, writer.segments, head, seq, deadline))
+      return slot === undefined ? 'undecided' : same(slot, id) ? 'landed' : 'not-landed'
+    })
+  }
+
+  /** @internal Runs `use` on a fresh head, and again on a fresher one when an object was pruned under it. */
+  protected async reading<R>(
+    options: CallOptions,
+    use: (head: Head | undefined, writer: HeadWriter, deadline: Deadline) => Promise<R>,
+  ): Promise<R> {
+    const writer = await this.parts.writer()
+    const deadline = deadlineFor(writer.access, options.signal)
+    let before: Head | undefined
+    for (let attempt = 1; ; attempt++) {
+      const head = await writer.refresh(deadline)
+      try {
+        return await use(head, writer, deadline)
+      } catch (error) {
+        if (!(error instanceof ObjectGone)) throw error
+        if (head?.token === before?.token || attempt === READ_ATTEMPTS)
+          throw corrupt(error.key, 'is missing although the head refers to it', 'object', error)
+        before = head
+      }
+    }
+  }
+
+  async #find(head: Head | undefined, writer: HeadWriter, reference: string, deadline: Deadline): Promise<Found> {
+    if (head === undefined || head.body.tombstone !== undefined) throw this.absent()
+    return await new History(writer.access, writer.segments, head, deadline).byReference(reference, this.name)
+  }
+
+  async #open(head: Head, writer: HeadWriter, record: RevisionRecord, deadline: Deadline): Promise<Revision<T>> {
+    const content = await readContent(writer.access, this.parts.contents, record.content, head.keys, deadline)
+    return { ...infoOf(record, head), value: this.parts.codec.decode(content, record.type) }
+  }
+
+  /** @internal */
+  protected absent(): KeelstateError<'NotFound'> {
+    return new KeelstateError('NotFound', {
+      key: this.name,
+      message: `There is no document ${this.name}.`,
+      details: { subject: 'document' },
+      hint: 'See what there is: keelstate list',
+    })
+  }
+}
+
+function labelsOf(head: Head | undefined): Record<string, string> {
+  return Object.fromEntries([...(head?.body.labels ?? [])].map(([label, { id }]) => [label, id]))
+}

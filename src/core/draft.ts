@@ -1,0 +1,181 @@
+import { brotliCompressSync, constants } from 'node:zlib'
+import { KeelstateError, printable } from './errors.ts'
+import { type CondemnedBatch, EMPTY_BODY, type HeadBody, tailJson } from './head-body.ts'
+import type { Content, RevisionRecord } from './record.ts'
+
+/** Steps on a head's body. Pure: each takes a body and gives a new one. algorithms.md 1 and 2. */
+
+export const INLINE_BYTES: number = 8 * 1024 // contents up to this travel in the head
+const TAIL_RECORDS = 16
+const TAIL_BYTES = 6 * 1024 // compressed; with the rest a head stays well below 32 KiB
+const UNINDEXED_SEQS = 56 // of the 64 slots: what is spilled must still be in a slot when the spill is retried
+const MAX_UNTILS = 64
+const MAX_LABELS = 64
+const MAX_LABEL_BYTES = 128
+const MAX_CONDEMNED_BATCHES = 8
+
+/** What a change must replace. */
+export type Condition =
+  | { kind: 'any' }
+  | { kind: 'none' }
+  /** The revision with this id is current now. */
+  | { kind: 'id'; id: string }
+  /** The same, and it was not left since the head with `seenSeq`. */
+  | { kind: 'unmoved'; id: string; seenSeq: number }
+
+/** Who changes something, and when by their clock. */
+export interface Signature {
+  readonly at: string
+  readonly by: string
+  readonly message: string
+}
+
+export interface NewRevision extends Signature {
+  readonly id: string
+  readonly type: string
+  readonly bytes: number
+  readonly digest: string
+  readonly content: Content
+  readonly from?: string
+  readonly epoch: bigint
+}
+
+/** @throws {KeelstateError} `Conflict` that says what is current instead. */
+export function checkCondition(body: HeadBody, condition: Condition, name: string): void {
+  const { current } = body
+  if (condition.kind === 'any') return
+  const holds =
+    (condition.kind === 'none' && current === undefined) ||
+    (condition.kind === 'id' && current?.id === condition.id) ||
+    (condition.kind === 'unmoved' && current?.id === condition.id && body.currentSeq <= condition.seenSeq)
+  if (holds) return
+  const expected =
+    condition.kind === 'none'
+      ? 'no revision was expected'
+      : condition.kind === 'unmoved' && current?.id === condition.id
+        ? `${condition.id} is current again, but it was left in between`
+        : `${condition.id} was expected`
+  const found =
+    current === undefined
+      ? 'there is none'
+      : `${printable(current.id)} by ${printable(current.by)} at ${printable(current.at)} is current`
+  throw new KeelstateError('Conflict', {
+    key: name,
+    message: `${name} has moved: ${expected}, ${found}.`,
+    details: current === undefined ? {} : { current: current.id, by: current.by, at: current.at },
+    hint: 'Read it again, look at what changed, and repeat your change on that.',
+  })
+}
+
+/** Adds a revision to the tail. It is not current yet. */
+export function addRevision(
+  body: HeadBody,
+  seq: number,
+  revision: NewRevision,
+): { body: HeadBody; record: RevisionRecord } {
+  const { current } = body
+  const record: RevisionRecord = {
+    ...revision,
+    number: body.lastNumber + 1,
+    seq,
+    ...(current === undefined ? {} : { parent: current.id }),
+  }
+  const { tombstone: _, ...living } = body
+  return { record, body: { ...living, lastNumber: record.number, tail: [...body.tail, record] } }
+}
+
+/** Makes a kept revision current. `stored` = its record stands in a segment, not in the tail. */
+export function moveCurrent(
+  body: HeadBody,
+  seq: number,
+  target: RevisionRecord,
+  stored: boolean,
+  at: string,
+): HeadBody {
+  if (body.current?.number === target.number) return body
+  const left = leaveCurrent(body, at)
+  const { until: _, ...current } = target
+  return {
+    ...left,
+    current,
+    currentStored: stored,
+    currentSeq: seq,
+    tail: left.tail.filter((record) => record.number !== target.number),
+  }
+}
+
+function leaveCurrent(body: HeadBody, at: string): HeadBody {
+  const { current, ...rest } = body
+  if (current === undefined) return body
+  if (body.currentStored) return { ...rest, currentStored: false, untils: new Map(body.untils).set(current.number, at) }
+  const record = { ...current, until: at }
+  const index = body.tail.findIndex((other) => other.number > record.number)
+  return { ...rest, tail: index < 0 ? [...body.tail, record] : body.tail.toSpliced(index, 0, record) }
+}
+
+/** @throws {KeelstateError} `InvalidInput` when the label's text or the number of labels is out of bounds. */
+export function setLabel(body: HeadBody, label: string, target: { number: number; id: string }): HeadBody {
+  checkLabel(label)
+  const labels = new Map(body.labels).set(label, { number: target.number, id: target.id })
+  if (labels.size > MAX_LABELS) {
+    throw new KeelstateError('InvalidInput', {
+      message: `A document can have ${MAX_LABELS} labels.`,
+      hint: 'Remove a label first.',
+    })
+  }
+  return { ...body, labels }
+}
+
+export function removeLabel(body: HeadBody, label: string): HeadBody {
+  const labels = new Map(body.labels)
+  labels.delete(label)
+  return { ...body, labels }
+}
+
+/** A label must not be mistaken for another way to name a revision. */
+export function checkLabel(label: string): void {
+  const wrong =
+    label === '' || Buffer.byteLength(label) > MAX_LABEL_BYTES
+      ? `must have 1 to ${MAX_LABEL_BYTES} bytes`
+      : printable(label, 1_000) !== label || /[\s~@]/.test(label)
+        ? 'must not hold blanks, control characters, "~" or "@"'
+        : label === 'current' || /^[0-9A-HJKMNP-TV-Z]{26}$/.test(label) || /^\d{4}-\d\d-\d\dT/.test(label)
+          ? 'reads like a revision'
+          : undefined
+  if (wrong !== undefined) {
+    throw new KeelstateError('InvalidInput', {
+      message: `${JSON.stringify(printable(label, 60))} cannot be a label: it ${wrong}.`,
+      hint: 'Use a word such as v1.2 or before-migration.',
+    })
+  }
+}
+
+/** Removes everything but what keeps counting. The next revision goes on from here. */
+export function bury(body: HeadBody, seq: number, signature: Signature): HeadBody {
+  return {
+    ...EMPTY_BODY,
+    lastNumber: body.lastNumber,
+    lastId: body.lastId,
+    currentSeq: seq,
+    indexedSeq: body.indexedSeq,
+    barrier: body.barrier,
+    condemned: condemn(body.condemned, { at: signature.at }),
+    tombstone: { at: signature.at, by: signature.by, message: signature.message },
+    ...(body.keys === undefined ? {} : { keys: body.keys }),
+  }
+}
+
+/** Adds a batch. When there are too many, the oldest lose the rest of their grace, which costs a slow reader one more read of the head. */
+export function condemn(batches: readonly CondemnedBatch[], batch: CondemnedBatch): CondemnedBatch[] {
+  return [...batches, batch].slice(-MAX_CONDEMNED_BATCHES)
+}
+
+/** Whether the tail must move to a segment before the head with `seq` can be written. */
+export function needsSpill(body: HeadBody, seq: number): boolean {
+  if (body.tail.length > TAIL_RECORDS || body.untils.size > MAX_UNTILS) return true
+  if (seq - body.indexedSeq > UNINDEXED_SEQS) return true
+  if (body.tail.length === 0) return false
+  const plain = tailJson(body.tail)
+  if (plain.length <= TAIL_BYTES) return false
+  return brotliCompressSync(plain, { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } }).length > TAIL_BYTES
+}

@@ -1,0 +1,352 @@
+import { type Access, deadlineFor } from './access.ts'
+import { needsSpill } from './draft.ts'
+import { aborted, KeelstateError } from './errors.ts'
+import { type Head, type HeadWrite, readHead, sealHead, writeHead, writeName } from './head.ts'
+import { EMPTY_BODY, type HeadBody } from './head-body.ts'
+import { corrupt, ID_BYTES } from './header.ts'
+import { ObjectGone } from './objects.ts'
+import type { Deadline } from './retry.ts'
+import type { DocumentKeys } from './sealer.ts'
+import { appendSegment, findWriteId, SegmentCache, writeIdsSince } from './segments.ts'
+
+const BATCH_CALLERS = 64
+const BATCH_BYTES = 24 * 1024
+const ABORTED_SETTLE_MS = 5_000
+
+/** A head in the making: the body so far, on the head it will replace. */
+export interface Draft {
+  readonly base: Head | undefined
+  readonly body: HeadBody
+  readonly keys: DocumentKeys
+  /** The seq that the write will have. */
+  readonly seq: number
+  readonly epoch: bigint
+}
+
+/** What a caller wants done to the head. */
+export interface Change<R> {
+  /**
+   * Judges its conditions on the draft and applies its steps. Runs again whenever another write came first; whatever it throws drops this change
+   * and nothing else. A refusal (`Conflict`, `NotFound`, `LeaseLost`) counts only when it was given on a head read after the call began.
+   */
+  apply(draft: Draft, deadline: Deadline): Promise<{ body: HeadBody; result: R }>
+  /** Roughly what it adds to the head, in bytes. */
+  readonly weight: number
+}
+
+/** A change that was carried out, and the head write that carried it: perhaps superseded since, perhaps shared with others. */
+export interface Landed<R> {
+  readonly result: R
+  readonly write: HeadWrite
+}
+
+interface Waiting {
+  readonly change: Change<unknown>
+  readonly tick: number
+  readonly signal: AbortSignal | undefined
+  readonly resolve: (landed: Landed<unknown>) => void
+  readonly reject: (error: unknown) => void
+  /** What the last round found; handed out when its write has landed. */
+  outcome: { result: unknown } | { refusal: unknown } | undefined
+  done: boolean
+}
+
+/**
+ * The one way in which a process changes a head: a queue in front of conditional writes.
+ *
+ * Callers that arrive while a write is under way share the next one. After a definite conflict every change is judged again on the new head,
+ * under a new write id. algorithms.md 1.
+ */
+export class HeadWriter {
+  readonly access: Access
+  readonly segments: SegmentCache = new SegmentCache()
+  readonly #queue: Waiting[] = []
+  #running = false
+  #known: { head: Head | undefined; tick: number } | undefined
+  #newKeys: Promise<DocumentKeys> | undefined
+  /** Counts calls and reads, so that "read after the call began" needs no clock. */
+  #tick = 0
+
+  constructor(access: Access) {
+    this.access = access
+  }
+
+  /** The head as this process last saw it: `undefined` = never read, or its state is in doubt. */
+  get known(): { readonly head: Head | undefined } | undefined {
+    return this.#known
+  }
+
+  /** Reads the head: one request, without a body when it has not changed. */
+  async refresh(deadline: Deadline): Promise<Head | undefined> {
+    const tick = ++this.#tick
+    const head = await readHead(this.access, this.#known?.head, deadline)
+    return this.#adopt(head, tick)
+  }
+
+  /** Keys to seal an upload with, before the head write that will refer to it. */
+  async keysFor(head: Head | undefined): Promise<DocumentKeys> {
+    if (head !== undefined) return head.keys
+    this.#newKeys ??= this.access.sealer.create(this.access.scope)
+    try {
+      return await this.#newKeys
+    } catch (error) {
+      this.#newKeys = undefined
+      throw error
+    }
+  }
+
+  /**
+   * Queues a change and resolves once the write that carries it has landed.
+   *
+   * An abort takes it out of the queue; once its write is under way, it is settled within 5 s: landed, or `OutcomeUnknown`.
+   */
+  submit<R>(change: Change<R>, signal?: AbortSignal): Promise<Landed<R>> {
+    return new Promise<Landed<R>>((resolve, reject) => {
+      if (signal?.aborted) return reject(aborted('head.write', this.access.headKey, signal.reason, true))
+      this.#queue.push({
+        change,
+        tick: ++this.#tick,
+        signal,
+        resolve: resolve as (landed: Landed<unknown>) => void,
+        reject,
+        outcome: undefined,
+        done: false,
+      })
+      if (!this.#running) void this.#run()
+    })
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true
+    await Promise.resolve() // callers of the same turn share the first write
+    while (this.#queue.length > 0) await this.#land(this.#takeBatch())
+    this.#running = false
+  }
+
+  #takeBatch(): Waiting[] {
+    let bytes = 0
+    let count = 0
+    for (const { change } of this.#queue) {
+      bytes += change.weight
+      if (count === BATCH_CALLERS || (count > 0 && bytes > BATCH_BYTES)) break
+      count++
+    }
+    return this.#queue.splice(0, count)
+  }
+
+  /** Brings a batch to its verdict. Never throws: every caller gets an answer of its own. */
+  async #land(batch: Waiting[]): Promise<void> {
+    const flight = new Flight(this.access, batch)
+    const deadline = deadlineFor(this.access, flight.signal)
+    try {
+      while (flight.open.length > 0) {
+        if (this.#known === undefined) await this.refresh(deadline)
+        const draft = await this.#applyAll(flight, deadline)
+        if (draft === undefined) continue
+        const write = await this.#seal(draft, deadline)
+        flight.writeName = writeName(write)
+        const tick = ++this.#tick // the service may execute it before any later call begins
+        const verdict = await writeHead(this.access, write, deadline, (head, seq) =>
+          findWriteId(this.access, this.segments, head, seq, deadline.settling()),
+        )
+        this.#adopt(verdict.head, tick)
+        if (verdict.verdict === 'ok') {
+          flight.answerAll(write)
+        } else {
+          flight.writeName = undefined
+          if (deadline.left <= 0) throw lostToOthers(this.access)
+          await deadline.backoff()
+        }
+      }
+    } catch (error) {
+      this.#known = undefined
+      // A refusal that followed from what was to be written with it is no refusal now: it is judged again.
+      for (const waiting of flight.failAll(error)) this.#queue.push(waiting)
+    } finally {
+      flight.end()
+    }
+  }
+
+  /** Applies every change in order. `undefined` = nothing to write in this round. */
+  async #applyAll(flight: Flight, deadline: Deadline): Promise<Draft | undefined> {
+    const known = this.#known!
+    const base = known.head
+    let draft: Draft = {
+      base,
+      body: base?.body ?? EMPTY_BODY,
+      keys: await this.keysFor(base),
+      seq: (base?.header.seq ?? 0) + 1,
+      epoch: base?.header.epoch ?? 0n,
+    }
+    let changes = 0
+    for (const waiting of flight.open) {
+      if (flight.dropAborted(waiting)) continue
+      try {
+        const { body, result } = await waiting.change.apply(draft, deadline)
+        draft = { ...draft, body }
+        waiting.outcome = { result }
+        changes++
+      } catch (error) {
+        if (error instanceof ObjectGone) {
+          await this.#findOutWhyGone(error, deadline)
+          return undefined
+        }
+        if (!isRefusal(error)) {
+          flight.reject(waiting, error)
+        } else if (known.tick < waiting.tick) {
+          await this.refresh(deadline) // it may be the head that is old, not the caller
+          return undefined
+        } else if (changes === 0) {
+          flight.reject(waiting, error)
+        } else {
+          waiting.outcome = { refusal: error }
+        }
+      }
+    }
+    return changes === 0 ? undefined : draft
+  }
+
+  /** An object that the known head refers to is not there: the head has moved on, or the object is lost. */
+  async #findOutWhyGone(gone: ObjectGone, deadline: Deadline): Promise<void> {
+    const before = this.#known?.head?.token
+    const now = await this.refresh(deadline)
+    if (now?.token === before) throw corrupt(gone.key, 'is missing although the head refers to it', 'object')
+  }
+
+  async #seal(draft: Draft, deadline: Deadline): Promise<HeadWrite> {
+    const birth = draft.base?.header.birth ?? this.access.environment.randomBytes(ID_BYTES)
+    const { body } = draft
+    if (!needsSpill(body, draft.seq))
+      return await sealHead(this.access, draft.base, body, draft.keys, birth, draft.epoch)
+    const baseSeq = draft.base?.header.seq ?? 0
+    const firstSeq = body.indexedSeq + 1
+    const segment = {
+      records: body.tail,
+      firstSeq,
+      writeIds: draft.base === undefined ? new Uint8Array(0) : writeIdsSince(draft.base.header, firstSeq),
+      untils: body.untils,
+    }
+    const segments = await appendSegment(this.access, body.segments, segment, draft.keys, baseSeq, deadline)
+    const spilled = { ...body, tail: [], untils: new Map<number, string>(), segments, indexedSeq: baseSeq }
+    return await sealHead(this.access, draft.base, spilled, draft.keys, birth, draft.epoch)
+  }
+
+  /** Takes over what was read or written, unless something newer is known already. */
+  #adopt(head: Head | undefined, tick: number): Head | undefined {
+    const known = this.#known?.head
+    const newer = known !== undefined && head !== undefined && known.header.seq > head.header.seq
+    this.#known = { head: newer ? known : head, tick: Math.max(tick, this.#known?.tick ?? 0) }
+    if (this.#known.head !== undefined) this.#newKeys = undefined
+    return this.#known.head
+  }
+}
+
+/** The callers that share one write, and what each is owed. */
+class Flight {
+  readonly #access: Access
+  readonly #batch: readonly Waiting[]
+  readonly #controller = new AbortController()
+  readonly #cancels: (() => void)[] = []
+  /** Set while a write that carries these callers may be on its way. */
+  writeName: string | undefined
+
+  constructor(access: Access, batch: readonly Waiting[]) {
+    this.#access = access
+    this.#batch = batch
+    for (const waiting of batch) {
+      const { signal } = waiting
+      if (signal === undefined) continue
+      const onAbort = () => this.#onAbort(waiting)
+      signal.addEventListener('abort', onAbort, { once: true })
+      this.#cancels.push(() => signal.removeEventListener('abort', onAbort))
+      if (signal.aborted) onAbort()
+    }
+  }
+
+  /** Fires when nobody waits any more. */
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  get open(): Waiting[] {
+    return this.#batch.filter((waiting) => !waiting.done)
+  }
+
+  reject(waiting: Waiting, error: unknown): void {
+    waiting.done = true
+    waiting.reject(error)
+  }
+
+  /** The write has landed: results and refusals are final. */
+  answerAll(write: HeadWrite): void {
+    for (const waiting of this.open) {
+      if (waiting.outcome === undefined) continue
+      waiting.done = true
+      if ('refusal' in waiting.outcome) waiting.reject(waiting.outcome.refusal)
+      else waiting.resolve({ result: waiting.outcome.result, write })
+    }
+  }
+
+  /** Tells the error to all that it concerns, and returns the others, to be judged anew. */
+  failAll(error: unknown): Waiting[] {
+    const again = this.open.filter(({ outcome }) => outcome !== undefined && 'refusal' in outcome)
+    for (const waiting of again) waiting.outcome = undefined
+    for (const waiting of this.open) if (!again.includes(waiting)) this.reject(waiting, error)
+    return again
+  }
+
+  dropAborted(waiting: Waiting): boolean {
+    if (waiting.signal?.aborted)
+      this.reject(waiting, aborted('head.write', this.#access.headKey, waiting.signal.reason, true))
+    return waiting.done
+  }
+
+  end(): void {
+    for (const cancel of this.#cancels) cancel()
+  }
+
+  #onAbort(waiting: Waiting): void {
+    if (this.open.every(({ signal }) => signal?.aborted)) {
+      this.#controller.abort(waiting.signal?.reason)
+      return
+    }
+    // Others still wait for the shared write: this caller gets its verdict if it comes soon.
+    this.#cancels.push(
+      this.#access.environment.timer(ABORTED_SETTLE_MS, () => {
+        if (waiting.done) return
+        this.reject(
+          waiting,
+          this.writeName === undefined
+            ? aborted('head.write', this.#access.headKey, waiting.signal?.reason)
+            : new KeelstateError('OutcomeUnknown', {
+                operation: 'head.write',
+                key: this.#access.headKey,
+                message:
+                  'The call was aborted while its write was under way; it is not known yet whether it was stored.',
+                details: { write: this.writeName },
+                hint: `document.outcome('${this.writeName}') tells what became of it.`,
+                cause: waiting.signal?.reason,
+              }),
+        )
+      }),
+    )
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return (
+    KeelstateError.is(error, 'Conflict') ||
+    KeelstateError.is(error, 'NotFound') ||
+    KeelstateError.is(error, 'LeaseLost')
+  )
+}
+
+function lostToOthers(access: Access): KeelstateError<'Timeout'> {
+  return new KeelstateError('Timeout', {
+    operation: 'head.write',
+    key: access.headKey,
+    message: `Other writers of ${access.headKey} came first each time until the time was up. Nothing was written.`,
+    details: { notExecuted: true },
+    hint: 'Try again, or take turns: many writers of one document slow each other down.',
+  })
+}

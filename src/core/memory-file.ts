@@ -1,0 +1,104 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { type HeadMemory, ProcessMemory, type RememberedHead } from './memory.ts'
+
+const MAX_DOCUMENTS = 10_000 // about 1 MB of file; the least recently seen are forgotten first
+const SAVE_DELAY_MS = 500
+
+/** The folder for what readers remember: `$XDG_STATE_HOME/keelstate`, else `~/.local/state/keelstate`. */
+export function defaultMemoryFolder(environment: NodeJS.ProcessEnv = process.env): string {
+  const base = environment.XDG_STATE_HOME
+  return join(base !== undefined && base !== '' ? base : join(homedir(), '.local', 'state'), 'keelstate')
+}
+
+/**
+ * A memory kept in a private local file, one per store address and store id, merged by maximum with what other processes wrote.
+ *
+ * A file that cannot be read or written is treated as empty: the memory is a second line of defence, and its loss must not stop work.
+ */
+export class FileMemory implements HeadMemory {
+  readonly file: string
+  readonly #process = new ProcessMemory()
+  readonly #changed = new Map<string, RememberedHead>()
+  #timer: NodeJS.Timeout | undefined
+  #saving: Promise<void> = Promise.resolve()
+
+  private constructor(file: string) {
+    this.file = file
+  }
+
+  /** Reads what was remembered about the store with this address and id. */
+  static async open(folder: string, address: string, storeId: string): Promise<FileMemory> {
+    const name = createHash('sha256').update(`${address}\n${storeId}`).digest('hex').slice(0, 32)
+    const memory = new FileMemory(join(folder, 'heads', `${name}.json`))
+    for (const [document, head] of await memory.#read()) memory.#process.remember(document, head)
+    return memory
+  }
+
+  recall(document: string): RememberedHead | undefined {
+    return this.#process.recall(document)
+  }
+
+  remember(document: string, head: RememberedHead): void {
+    const known = this.#process.recall(document)
+    if (known !== undefined && known.birth === head.birth && known.seq >= head.seq) return
+    this.#process.remember(document, head)
+    this.#changed.set(document, head)
+    this.#timer ??= setTimeout(() => void this.flush(), SAVE_DELAY_MS).unref()
+  }
+
+  async flush(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#saving = this.#saving.then(() => this.#save())
+    await this.#saving
+  }
+
+  async #save(): Promise<void> {
+    if (this.#changed.size === 0) return
+    const changed = new Map(this.#changed)
+    this.#changed.clear()
+    const temporary = `${this.file}.${randomBytes(6).toString('hex')}`
+    try {
+      const merged = new Map(await this.#read())
+      for (const [document, head] of changed) {
+        const stored = merged.get(document)
+        merged.delete(document) // re-inserted at the end: the file's order is by last use
+        merged.set(
+          document,
+          stored !== undefined && stored.birth === head.birth && stored.seq > head.seq ? stored : head,
+        )
+      }
+      const kept = [...merged].slice(-MAX_DOCUMENTS)
+      await mkdir(dirname(this.file), { recursive: true, mode: 0o700 })
+      await writeFile(temporary, JSON.stringify({ format: 'keelstate-heads/1', heads: Object.fromEntries(kept) }), {
+        mode: 0o600,
+        flag: 'wx',
+      })
+      await rename(temporary, this.file)
+    } catch {
+      await rm(temporary, { force: true }).catch(() => undefined)
+    }
+  }
+
+  async #read(): Promise<[string, RememberedHead][]> {
+    try {
+      const json: unknown = JSON.parse(await readFile(this.file, 'utf8'))
+      const heads = typeof json === 'object' && json !== null && 'heads' in json ? json.heads : undefined
+      if (typeof heads !== 'object' || heads === null) return []
+      return Object.entries(heads).flatMap(([document, head]) =>
+        isRemembered(head) ? [[document, head] as [string, RememberedHead]] : [],
+      )
+    } catch {
+      return []
+    }
+  }
+}
+
+function isRemembered(value: unknown): value is RememberedHead {
+  if (typeof value !== 'object' || value === null) return false
+  const head = value as Record<string, unknown>
+  return typeof head.birth === 'string' && typeof head.id === 'string' && Number.isSafeInteger(head.seq)
+}

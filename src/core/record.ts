@@ -1,0 +1,236 @@
+import { KeelstateError } from './errors.ts'
+import { corrupt } from './header.ts'
+
+/** Where an immutable object is and what its stored bytes must be. Stands in a head or a segment, under its seal. */
+export interface ObjectReference {
+  /** 32 hex digits: the end of the object's key. */
+  readonly object: string
+  /** SHA-256 of the stored bytes, base64. */
+  readonly sha256: string
+  /** Id of the data key it is sealed under, hex. */
+  readonly key: string
+  /** Stored length in bytes. */
+  readonly length: number
+}
+
+/** A revision's content: small ones travel inline in the head or segment, large ones are objects of their own. */
+export type Content = { readonly inline: Uint8Array } | { readonly reference: ObjectReference }
+
+/** One revision as the head and the segments keep it. docs/format.md "Revision records". */
+export interface RevisionRecord {
+  readonly id: string
+  /** 1, 2, 3 …; never used twice in a document. Decides the order. */
+  readonly number: number
+  /** The head write that added it. */
+  readonly seq: number
+  /** Id of the revision that was current when this one was added. */
+  readonly parent?: string
+  /** Id of the revision whose content this one took over (rollback). */
+  readonly from?: string
+  /** What the writer's clock said, RFC 3339. */
+  readonly at: string
+  readonly by: string
+  readonly message: string
+  /** When it stopped being current, by the clock of who moved current. */
+  readonly until?: string
+  readonly epoch: bigint
+  readonly type: string
+  /** Length of the plain content in bytes. */
+  readonly bytes: number
+  /** SHA-256 of the plain content, base64. */
+  readonly digest: string
+  readonly content: Content
+}
+
+/** The JSON form of a record. Inline contents stand behind the JSON, in the order of the records. */
+export interface RecordJson {
+  id: string
+  number: number
+  seq: number
+  parent?: string
+  from?: string
+  at: string
+  by?: string
+  message?: string
+  until?: string
+  epoch?: string
+  type: string
+  bytes: number
+  digest: string
+  reference?: ObjectReference
+}
+
+/** Collects inline contents while records are written. */
+export class InlineWriter {
+  readonly parts: Uint8Array[] = []
+
+  record(record: RevisionRecord): RecordJson {
+    if ('inline' in record.content) this.parts.push(record.content.inline)
+    return {
+      id: record.id,
+      number: record.number,
+      seq: record.seq,
+      ...(record.parent === undefined ? {} : { parent: record.parent }),
+      ...(record.from === undefined ? {} : { from: record.from }),
+      at: record.at,
+      ...(record.by === '' ? {} : { by: record.by }),
+      ...(record.message === '' ? {} : { message: record.message }),
+      ...(record.until === undefined ? {} : { until: record.until }),
+      ...(record.epoch === 0n ? {} : { epoch: record.epoch.toString() }),
+      type: record.type,
+      bytes: record.bytes,
+      digest: record.digest,
+      ...('reference' in record.content ? { reference: record.content.reference } : {}),
+    }
+  }
+
+  /** u32 length ‖ JSON ‖ inline contents. */
+  finish(json: unknown): Uint8Array {
+    const text = Buffer.from(JSON.stringify(json))
+    const length = Buffer.alloc(4)
+    length.writeUInt32BE(text.length)
+    return Buffer.concat([length, text, ...this.parts])
+  }
+}
+
+/** Takes inline contents back while records are read. */
+export class InlineReader {
+  readonly json: Fields
+  readonly #bytes: Uint8Array
+  readonly #key: string
+  #at: number
+
+  constructor(bytes: Uint8Array, key: string) {
+    this.#bytes = bytes
+    this.#key = key
+    const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const length = view.length < 4 ? -1 : view.readUInt32BE(0)
+    if (length < 0 || 4 + length > view.length) throw corrupt(key, 'holds a body that ends too early', 'body')
+    let json: unknown
+    try {
+      json = JSON.parse(view.toString('utf8', 4, 4 + length))
+    } catch (cause) {
+      throw corrupt(key, 'holds a body that is not JSON', 'body', cause)
+    }
+    this.json = new Fields(json, key, 'body')
+    this.#at = 4 + length
+  }
+
+  record(value: unknown): RevisionRecord {
+    const f = new Fields(value, this.#key, 'record')
+    if (f.has('base') || f.has('delta')) {
+      throw new KeelstateError('Unsupported', {
+        key: this.#key,
+        message: `${this.#key} holds a revision stored as a change of another, which this build does not read.`,
+        hint: 'Upgrade keelstate.',
+      })
+    }
+    const bytes = f.count('bytes')
+    const parent = f.textOr('parent')
+    const from = f.textOr('from')
+    const until = f.textOr('until')
+    return {
+      id: f.text('id'),
+      number: f.count('number'),
+      seq: f.count('seq'),
+      ...(parent === undefined ? {} : { parent }),
+      ...(from === undefined ? {} : { from }),
+      at: f.text('at'),
+      by: f.textOr('by') ?? '',
+      message: f.textOr('message') ?? '',
+      ...(until === undefined ? {} : { until }),
+      epoch: f.unsigned('epoch'),
+      type: f.text('type'),
+      bytes,
+      digest: f.text('digest'),
+      content: f.has('reference')
+        ? { reference: readReference(f.get('reference'), this.#key) }
+        : { inline: this.#take(bytes) },
+    }
+  }
+
+  /** Everything behind the JSON must have been taken. */
+  end(): void {
+    if (this.#at !== this.#bytes.length) throw corrupt(this.#key, 'holds bytes that no record names', 'body')
+  }
+
+  #take(length: number): Uint8Array {
+    const end = this.#at + length
+    if (end > this.#bytes.length) throw corrupt(this.#key, 'holds a body that ends too early', 'body')
+    const part = this.#bytes.subarray(this.#at, end)
+    this.#at = end
+    return part
+  }
+}
+
+export function readReference(value: unknown, key: string): ObjectReference {
+  const f = new Fields(value, key, 'reference')
+  return { object: f.hex('object'), sha256: f.text('sha256'), key: f.hex('key'), length: f.count('length') }
+}
+
+/** Reads members of a JSON object that came from a store: a wrong shape is `Corrupt`, naming the member. Kept off zod: this is a hot path. */
+export class Fields {
+  readonly #value: Readonly<Record<string, unknown>>
+  readonly #key: string
+  readonly #what: string
+
+  constructor(value: unknown, key: string, what: string) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw corrupt(key, `holds no object where its ${what} should be`, what)
+    this.#value = value as Record<string, unknown>
+    this.#key = key
+    this.#what = what
+  }
+
+  has(name: string): boolean {
+    return Object.hasOwn(this.#value, name)
+  }
+
+  get(name: string): unknown {
+    return this.has(name) ? this.#value[name] : undefined
+  }
+
+  text(name: string): string {
+    const value = this.get(name)
+    return typeof value === 'string' ? value : this.#fail(name)
+  }
+
+  textOr(name: string): string | undefined {
+    return this.has(name) ? this.text(name) : undefined
+  }
+
+  /** A whole number from 0. */
+  count(name: string): number {
+    const value = this.get(name)
+    return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : this.#fail(name)
+  }
+
+  /** Decimal digits of a u64; absent is 0. */
+  unsigned(name: string): bigint {
+    const value = this.textOr(name) ?? '0'
+    return /^\d{1,20}$/.test(value) ? BigInt(value) : this.#fail(name)
+  }
+
+  /** 32 hex digits. */
+  hex(name: string): string {
+    const value = this.text(name)
+    return /^[0-9a-f]{32}$/.test(value) ? value : this.#fail(name)
+  }
+
+  /** An array; absent is empty. */
+  list(name: string): readonly unknown[] {
+    const value = this.has(name) ? this.get(name) : []
+    return Array.isArray(value) ? value : this.#fail(name)
+  }
+
+  object(name: string): Readonly<Record<string, unknown>> {
+    const value = this.has(name) ? this.get(name) : {}
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : this.#fail(name)
+  }
+
+  #fail(name: string): never {
+    throw corrupt(this.#key, `holds a ${this.#what} whose "${name}" is missing or malformed`, `${this.#what}.${name}`)
+  }
+}

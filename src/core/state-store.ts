@@ -1,0 +1,199 @@
+import { type Access, accessTo, scopeOf } from './access.ts'
+import type { Codec } from './codec.ts'
+import { ContentCache } from './contents.ts'
+import { VersionedDocument } from './document.ts'
+import type { Environment } from './environment.ts'
+import { KeelstateError } from './errors.ts'
+import { type HeadStatus, statusOf } from './head-status.ts'
+import { HeadWriter } from './head-writer.ts'
+import { checkIdentity, decodeHeader, fromHex, type HeadHeader, hex } from './header.ts'
+import { createMarker, readMarker, type StoreMarker } from './marker.ts'
+import type { HeadMemory } from './memory.ts'
+import { type DocumentName, formatName, headKey, identityOf, nameOfHeadKey, parseName } from './names.ts'
+import { Deadline, type Limits } from './retry.ts'
+import { ulidRevisionIds } from './revision-id.ts'
+import type { Sealer } from './sealer.ts'
+import type { CallOptions, ObjectStore } from './store.ts'
+
+const HEADS_AT_ONCE = 16 // heads that `list` reads side by side
+
+/** What a store is made of. `openStore` puts it together from addresses. */
+export interface StoreParts {
+  readonly store: ObjectStore
+  /** Made once the salt of the store's marker may be asked for. */
+  readonly sealer: (salt: () => Promise<Uint8Array>) => Sealer
+  readonly environment: Environment
+  readonly limits: Limits
+  /** Opens what readers remember of this store. */
+  readonly memory: (storeId: string) => Promise<HeadMemory>
+  /** 32 hex digits, when configured. */
+  readonly storeId?: string
+  /** Makes the marker by itself when there is none: for stores that end with the process. */
+  readonly initialise: boolean
+  readonly by: string
+  /** How many bytes of opened contents to keep for unchanged documents. */
+  readonly cacheBytes: number
+}
+
+/** A head that `list` found and could not read: damaged, foreign, or of a newer format. */
+export interface UnreadableHead {
+  name: string
+  kind: string
+  problem: KeelstateError
+}
+
+/**
+ * A place where documents live: a bucket with a prefix, a folder, or memory.
+ *
+ * Opening makes no request. The first call that needs the store's id reads its marker once, unless the id was configured.
+ */
+export class Store {
+  /** Names the place; holds no secret. */
+  readonly address: string
+  readonly #parts: StoreParts
+  readonly #sealer: Sealer
+  readonly #contents: ContentCache
+  readonly #writers = new Map<string, Promise<HeadWriter>>()
+  #marker: Promise<StoreMarker> | undefined
+  #memory: Promise<HeadMemory> | undefined
+  #closed = false
+
+  /** @internal Made by `openStore`. */
+  constructor(parts: StoreParts) {
+    this.address = parts.store.address
+    this.#parts = parts
+    this.#sealer = parts.sealer(async () => (await this.#readMarker()).salt)
+    this.#contents = new ContentCache(parts.cacheBytes)
+  }
+
+  /** Makes the store where there is none: writes its marker, create-only. An existing one is left as it is. */
+  async init(options: CallOptions = {}): Promise<{ storeId: string; created: boolean }> {
+    this.#checkOpen()
+    const { marker, created } = await createMarker(this.#parts, options.signal)
+    this.#marker = Promise.resolve(marker)
+    return { storeId: hex(marker.storeId), created }
+  }
+
+  /**
+   * The store's id, 32 hex digits.
+   *
+   * @throws {KeelstateError} `NotFound` with subject `store` when nobody made a store here.
+   */
+  async id(options: CallOptions = {}): Promise<string> {
+    this.#checkOpen()
+    return this.#parts.storeId ?? hex((await this.#readMarker(options.signal)).storeId)
+  }
+
+  /**
+   * A document by name. Makes no request.
+   *
+   * @param name As typed, such as `shop/settings`, or its parts.
+   * @throws {KeelstateError} `InvalidName`.
+   */
+  document<T>(name: string | DocumentName, codec: Codec<T>): VersionedDocument<T> {
+    const parsed = typeof name === 'string' ? parseName(name) : name
+    return new VersionedDocument<T>({
+      name: formatName(parsed),
+      codec,
+      writer: () => this.#writer(parsed),
+      contents: this.#contents,
+      revisionIds: ulidRevisionIds,
+      by: this.#parts.by,
+    })
+  }
+
+  /**
+   * Yields the documents of a kind by name: one request per 1,000 of them, and one for each. No key is needed: what is said is what the heads say
+   * in the clear.
+   *
+   * @param options.all Also those that have no current revision.
+   */
+  async *list(
+    options: CallOptions & { kind?: string; all?: boolean } = {},
+  ): AsyncGenerator<HeadStatus | UnreadableHead> {
+    const storeId = fromHex(await this.id(options))
+    const { store, environment, limits } = this.#parts
+    const prefix = `heads/${options.kind ?? 'state'}/`
+    let cursor: string | undefined
+    do {
+      const page = await new Deadline(environment, limits, options.signal).repeat('store.list', prefix, 0, (call) =>
+        store.list(prefix, { ...call, cursor }),
+      )
+      const names = page.objects.map(({ key }) => nameOfHeadKey(key)).filter((name) => name !== undefined)
+      for (let at = 0; at < names.length; at += HEADS_AT_ONCE) {
+        const read = names.slice(at, at + HEADS_AT_ONCE).map((name) => this.#headStatus(name, storeId, options.signal))
+        for (const status of await Promise.all(read)) {
+          if (status !== undefined && (options.all || 'problem' in status || status.hasCurrent)) yield status
+        }
+      }
+      cursor = page.cursor
+    } while (cursor !== undefined)
+  }
+
+  /** Writes down what readers remember, and gives up connections. Never rejects. Work under way is not waited for. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await this.#memory?.then((memory) => memory.flush()).catch(() => undefined)
+    await this.#parts.store.close().catch(() => undefined)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** One writer per document and process, so that all its callers share writes and one view of the head. */
+  #writer(name: DocumentName): Promise<HeadWriter> {
+    this.#checkOpen()
+    const identity = identityOf(name)
+    const existing = this.#writers.get(identity)
+    if (existing !== undefined) return existing
+    const writer = this.#access(name).then((access) => new HeadWriter(access))
+    this.#writers.set(identity, writer)
+    writer.catch(() => this.#writers.delete(identity))
+    return writer
+  }
+
+  async #access(name: DocumentName): Promise<Access> {
+    const storeId = await this.id()
+    this.#memory ??= this.#parts.memory(storeId)
+    return accessTo(name, fromHex(storeId), { ...this.#parts, sealer: this.#sealer, memory: await this.#memory })
+  }
+
+  async #headStatus(
+    name: DocumentName,
+    storeId: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<HeadStatus | UnreadableHead | undefined> {
+    const { store, environment, limits } = this.#parts
+    const key = headKey(name)
+    const stored = await new Deadline(environment, limits, signal).repeat('head.read', key, 0, (call) =>
+      store.get(key, call),
+    )
+    if (stored === undefined || stored === 'unchanged') return undefined
+    try {
+      const { header } = decodeHeader(stored.bytes, key)
+      checkIdentity(header, scopeOf(name, storeId), key)
+      return statusOf(header as HeadHeader, stored.bytes.length, this.#sealer)
+    } catch (error) {
+      if (KeelstateError.is(error)) return { name: formatName(name), kind: name.kind, problem: error }
+      throw error
+    }
+  }
+
+  async #readMarker(signal?: AbortSignal): Promise<StoreMarker> {
+    this.#marker ??= this.#parts.initialise
+      ? createMarker(this.#parts).then(({ marker }) => marker)
+      : readMarker(this.#parts, signal)
+    try {
+      return await this.#marker
+    } catch (error) {
+      this.#marker = undefined
+      throw error
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new KeelstateError('Closed', { message: 'This store was closed.', key: this.address })
+  }
+}

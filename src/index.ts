@@ -1,0 +1,38 @@
+export { type BodyType, chooseBodyType, detectBodyType } from './core/body-type.ts'
+export type { ChangeOptions, Parent } from './core/change-options.ts'
+export { bytes, type Codec, json } from './core/codec.ts'
+export type { CollectOptions, CollectReport } from './core/collect.ts'
+export type { Change } from './core/diff.ts'
+export type { CommitOptions, VersionedDocument } from './core/document.ts'
+export type { DocumentStatus, RevisionDiff } from './core/document-reader.ts'
+export type { Environment } from './core/environment.ts'
+export {
+  type CommonDetails,
+  type ErrorCode,
+  type ErrorDetailsByCode,
+  type ErrorSubject,
+  KeelstateError,
+  type RetryAdvice,
+} from './core/errors.ts'
+export type { HeadStatus } from './core/head-status.ts'
+export { type DocumentName, formatName, parseName } from './core/names.ts'
+export type { PrunePolicy, PruneReport } from './core/prune.ts'
+export type { Limits } from './core/retry.ts'
+export type { Revision, RevisionInfo } from './core/revision.ts'
+export type { RecipientInfo } from './core/sealer.ts'
+export type { Store, UnreadableHead } from './core/state-store.ts'
+export type {
+  CallOptions,
+  GetOptions,
+  ListedObject,
+  ListOptions,
+  ListPage,
+  ObjectKey,
+  ObjectStore,
+  ObjectStoreCapabilities,
+  PutCondition,
+  StoredObject,
+  VersionToken,
+} from './core/store.ts'
+export type { VerifyOptions, VerifyProblem, VerifyReport } from './core/verify.ts'
+export { type OpenStoreOptions, openStore } from './open.ts'

@@ -1,0 +1,159 @@
+import { hostname, userInfo } from 'node:os'
+import { isAbsolute, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Environment, systemEnvironment } from './core/environment.ts'
+import { KeelstateError } from './core/errors.ts'
+import { ProcessMemory } from './core/memory.ts'
+import { defaultMemoryFolder, FileMemory } from './core/memory-file.ts'
+import { DEFAULT_LIMITS, type Limits } from './core/retry.ts'
+import { Store } from './core/state-store.ts'
+import type { ObjectStore } from './core/store.ts'
+import { type KeyProvider, makeSealer } from './encrypt/index.ts'
+
+const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
+
+export interface OpenStoreOptions {
+  /** `s3://bucket/prefix?region=…&endpoint=…`, `file:PATH`, `memory:`, or an `ObjectStore` of your own. */
+  store: string | ObjectStore
+  /**
+   * Recipients of new documents: `env:NAME` (32 bytes, base64), `file:PATH`, `passphrase:env:NAME`, a `KeyProvider`, or `plaintext` alone. A
+   * document that exists is opened by whichever of them is among its recipients.
+   */
+  keys: string | KeyProvider | readonly (string | KeyProvider)[]
+  /** The store's id, 32 hex digits: saves one request, once. */
+  storeId?: string
+  /** Author of changes that name none; default `user@host`. */
+  by?: string
+  /**
+   * Folder in which heads that were seen are remembered, so that a rolled-back one is noticed by the next process too; default
+   * `$XDG_STATE_HOME/keelstate`. `false`: only this process remembers.
+   */
+  memory?: string | false
+  /** Bytes of opened contents kept for unchanged documents; default 64 MiB. */
+  cacheBytes?: number
+  /** Timeouts in ms. */
+  limits?: Partial<Limits>
+  /** Clock and randomness, for tests. */
+  environment?: Environment
+}
+
+const KNOWN: Record<keyof OpenStoreOptions, true> = {
+  store: true,
+  keys: true,
+  storeId: true,
+  by: true,
+  memory: true,
+  cacheBytes: true,
+  limits: true,
+  environment: true,
+}
+
+/**
+ * Opens a store. Makes no request; drivers load their SDK at the first one.
+ *
+ * @throws {KeelstateError} `InvalidOptions` that names the option and what would be right.
+ */
+export async function openStore(options: OpenStoreOptions): Promise<Store> {
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(KNOWN, name))
+      throw invalid(name, `There is no option "${name}".`, `Known are ${Object.keys(KNOWN).join(', ')}.`)
+  }
+  const environment = options.environment ?? systemEnvironment
+  const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  for (const [name, value] of Object.entries(limits)) {
+    if (!(typeof value === 'number' && value > 0 && Number.isFinite(value)))
+      throw invalid(`limits.${name}`, `limits.${name} must be a number of ms above 0.`)
+  }
+  if (options.storeId !== undefined && !/^[0-9a-f]{32}$/.test(options.storeId)) {
+    throw invalid('storeId', 'storeId must be 32 lower-case hex digits.', 'store.id() and keelstate.json have it.')
+  }
+  const keys =
+    typeof options.keys === 'object' && 'length' in options.keys
+      ? options.keys
+      : options.keys === undefined
+        ? []
+        : [options.keys]
+  const opened = typeof options.store === 'string' ? await openAddress(options.store) : options.store
+  if (typeof opened?.get !== 'function')
+    throw invalid('store', 'store must be an address or an ObjectStore.', STORE_FORMS)
+  makeSealer(keys, { salt: async () => new Uint8Array(16), environment }) // bad keys are told now, not at the first write
+  const lasting = opened.capabilities.durable && options.memory !== false
+  return new Store({
+    store: opened,
+    sealer: (salt) => makeSealer(keys, { salt, environment }),
+    environment,
+    limits,
+    memory: async (storeId) =>
+      lasting
+        ? await FileMemory.open(options.memory || defaultMemoryFolder(), opened.address, storeId)
+        : new ProcessMemory(),
+    ...(options.storeId === undefined ? {} : { storeId: options.storeId }),
+    initialise: !opened.capabilities.durable,
+    by: options.by ?? author(),
+    cacheBytes: options.cacheBytes ?? DEFAULT_CACHE_BYTES,
+  })
+}
+
+const STORE_FORMS = 'An address is s3://bucket/prefix, file:PATH or memory:.'
+
+async function openAddress(address: string): Promise<ObjectStore> {
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(address)?.[1]?.toLowerCase()
+  switch (scheme) {
+    case 's3': {
+      const { parseS3Address, s3Store } = await import('./s3/index.ts')
+      return s3Store(parseS3Address(address))
+    }
+    case 'file': {
+      const { fileStore } = await import('./file/index.ts')
+      return fileStore({ root: folderOf(address) })
+    }
+    case 'memory': {
+      if (address !== 'memory:') throw invalid('store', '"memory:" takes no path.')
+      const { memoryStore } = await import('./memory/index.ts')
+      return memoryStore()
+    }
+    default:
+      throw invalid(
+        'store',
+        `${JSON.stringify(address.slice(0, 40))} is no store address that this version knows.`,
+        STORE_FORMS,
+      )
+  }
+}
+
+/** `file:state`, `file:./state`, `file:/var/state` or a whole `file://` URL. */
+function folderOf(address: string): string {
+  const path = address.slice('file:'.length)
+  if (path === '') throw invalid('store', '"file:" needs a folder.', 'For example file:./state.')
+  if (path.startsWith('//')) {
+    try {
+      return fileURLToPath(address)
+    } catch (cause) {
+      throw invalid(
+        'store',
+        `${JSON.stringify(address)} does not name a local folder.`,
+        'Write file:/path or file:./path.',
+        cause,
+      )
+    }
+  }
+  return isAbsolute(path) ? path : resolve(path)
+}
+
+function author(): string {
+  try {
+    return `${userInfo().username}@${hostname()}`
+  } catch {
+    return `unknown@${hostname()}` // an id without an entry in the password file, as in some containers
+  }
+}
+
+function invalid(option: string, message: string, hint?: string, cause?: unknown): KeelstateError<'InvalidOptions'> {
+  return new KeelstateError('InvalidOptions', {
+    operation: 'openStore',
+    message,
+    details: { option },
+    ...(hint === undefined ? {} : { hint }),
+    cause,
+  })
+}
