@@ -9,6 +9,7 @@ import { DEFAULT_LIMITS, type Limits } from './core/retry.ts'
 import { Store } from './core/state-store.ts'
 import type { ObjectStore } from './core/store.ts'
 import { type KeyProvider, makeSealer } from './encrypt/index.ts'
+import { dynamoDbLockStore, LeaseLocker, type LockStore, objectLockStore, parseDynamoDbAddress } from './locking/index.ts'
 
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
 
@@ -20,6 +21,8 @@ export interface OpenStoreOptions {
    * document that exists is opened by whichever of them is among its recipients.
    */
   keys: string | KeyProvider | readonly (string | KeyProvider)[]
+  /** Where locks live: `store` (default: beside the documents), `dynamodb://table?region=…&endpoint=…`, or a `LockStore` of your own. */
+  lock?: string | LockStore
   /** The store's id, 32 hex digits: saves one request, once. */
   storeId?: string
   /** Author of changes that name none; default `user@host`. */
@@ -40,6 +43,7 @@ export interface OpenStoreOptions {
 const KNOWN: Record<keyof OpenStoreOptions, true> = {
   store: true,
   keys: true,
+  lock: true,
   storeId: true,
   by: true,
   memory: true,
@@ -77,12 +81,15 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   if (typeof opened?.get !== 'function')
     throw invalid('store', 'store must be an address or an ObjectStore.', STORE_FORMS)
   makeSealer(keys, { salt: async () => new Uint8Array(16), environment }) // bad keys are told now, not at the first write
+  const locks = openLocks(options.lock ?? 'store', opened)
   const lasting = opened.capabilities.durable && options.memory !== false
   return new Store({
     store: opened,
     sealer: (salt) => makeSealer(keys, { salt, environment }),
+    locker: new LeaseLocker(locks),
     environment,
     limits,
+    close: () => locks.close(),
     memory: async (storeId) =>
       lasting
         ? await FileMemory.open(options.memory || defaultMemoryFolder(), opened.address, storeId)
@@ -119,6 +126,13 @@ async function openAddress(address: string): Promise<ObjectStore> {
         STORE_FORMS,
       )
   }
+}
+
+function openLocks(lock: string | LockStore, store: ObjectStore): LockStore {
+  if (typeof lock !== 'string') return lock
+  if (lock === 'store') return objectLockStore(store)
+  if (lock.startsWith('dynamodb:')) return dynamoDbLockStore(parseDynamoDbAddress(lock))
+  throw invalid('lock', `${JSON.stringify(lock.slice(0, 40))} is no place for locks that this version knows.`, 'Write store, or dynamodb://table?region=….')
 }
 
 /** `file:state`, `file:./state`, `file:/var/state` or a whole `file://` URL. */

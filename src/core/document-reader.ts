@@ -8,6 +8,7 @@ import { type HeadStatus, statusOf } from './head-status.ts'
 import type { HeadWriter } from './head-writer.ts'
 import { corrupt, fromHex, SLOT_BYTES, same, slotOf } from './header.ts'
 import { type Found, History } from './history.ts'
+import type { LeaseGuard, Locker } from './lease.ts'
 import { ObjectGone } from './objects.ts'
 import type { RevisionRecord } from './record.ts'
 import type { Deadline } from './retry.ts'
@@ -45,6 +46,9 @@ export interface DocumentParts<T> {
   readonly revisionIds: RevisionIds
   /** Author of changes that name none. */
   readonly by: string
+  /** Set on the document inside a lock: every change is made under this lease. */
+  readonly lease?: LeaseGuard
+  readonly locker: Locker
 }
 
 /**
@@ -69,6 +73,18 @@ export class ReadableDocument<T> {
       const current = head?.body.current
       return current && (await this.#open(head!, writer, current, deadline))
     })
+  }
+
+  /** @internal Opens the current revision of a head that was just read; a newer one, if its content was pruned meanwhile. */
+  async readAt(head: Head, options: CallOptions): Promise<Revision<T> | undefined> {
+    const writer = await this.parts.writer()
+    try {
+      const { current } = head.body
+      return current && (await this.#open(head, writer, current, deadlineFor(writer.access, options.signal)))
+    } catch (error) {
+      if (!(error instanceof ObjectGone)) throw error
+      return await this.read(options)
+    }
   }
 
   /**

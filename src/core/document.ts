@@ -7,8 +7,11 @@ import { ReadableDocument } from './document-reader.ts'
 import { addRevision, bury, checkCondition, INLINE_BYTES, moveCurrent, removeLabel, setLabel } from './draft.ts'
 import { KeelstateError } from './errors.ts'
 import type { Head } from './head.ts'
-import type { Draft, HeadWriter } from './head-writer.ts'
+import type { Change, Draft, HeadWriter, Landed } from './head-writer.ts'
 import { History } from './history.ts'
+import type { Lease, LockHolder, LockOptions } from './lease.ts'
+import { LockedDocument } from './locked-document.ts'
+import { toRemember } from './memory.ts'
 import { type PrunePolicy, type PruneReport, prune } from './prune.ts'
 import type { Content, RevisionRecord } from './record.ts'
 import type { Deadline } from './retry.ts'
@@ -44,7 +47,7 @@ export class VersionedDocument<T> extends ReadableDocument<T> {
     const body = Uint8Array.from(codec.encode(value))
     const writer = await this.parts.writer()
     const prepared = await this.#prepare(writer, body, options.signal)
-    const { result, write } = await writer.submit(
+    const { result, write } = await this.#submit(writer,
       {
         weight: RECORD_WEIGHT + Math.min(body.length, INLINE_BYTES),
         apply: async (draft, deadline) => {
@@ -70,7 +73,7 @@ export class VersionedDocument<T> extends ReadableDocument<T> {
     checkChange(options)
     const { codec, contents } = this.parts
     const writer = await this.parts.writer()
-    const { result, write } = await writer.submit(
+    const { result, write } = await this.#submit(writer,
       {
         weight: RECORD_WEIGHT,
         apply: async (draft, deadline) => {
@@ -101,7 +104,7 @@ export class VersionedDocument<T> extends ReadableDocument<T> {
     const { codec, contents } = this.parts
     const writer = await this.parts.writer()
     const target = await this.info(reference, options) // a relative name means what it means now
-    const { result, write } = await writer.submit(
+    const { result, write } = await this.#submit(writer,
       {
         weight: RECORD_WEIGHT,
         apply: async (draft, deadline) => {
@@ -132,7 +135,7 @@ export class VersionedDocument<T> extends ReadableDocument<T> {
   async label(label: string, reference: string, options: CallOptions = {}): Promise<RevisionInfo> {
     const target = await this.info(reference, options)
     const writer = await this.parts.writer()
-    const { result, write } = await writer.submit(
+    const { result, write } = await this.#submit(writer,
       {
         weight: 200,
         apply: async (draft, deadline) => {
@@ -151,7 +154,7 @@ export class VersionedDocument<T> extends ReadableDocument<T> {
   /** @throws {KeelstateError} `NotFound` (subject `label`) when there is no such label. */
   async unlabel(label: string, options: CallOptions = {}): Promise<void> {
     const writer = await this.parts.writer()
-    await writer.submit(
+    await this.#submit(writer,
       {
         weight: 0,
         apply: async ({ body }) => {
@@ -179,7 +182,7 @@ export class VersionedDocument<T> extends ReadableDocument<T> {
     checkChange(options)
     const condition = conditionOf(options.parent ?? 'any')
     const writer = await this.parts.writer()
-    await writer.submit(
+    await this.#submit(writer,
       {
         weight: 0,
         apply: async ({ base, body, seq }) => {
@@ -192,6 +195,61 @@ export class VersionedDocument<T> extends ReadableDocument<T> {
     )
   }
 
+  /**
+   * Takes the document's lock and reads the current revision beside it.
+   *
+   * Prefer `withLock`, which cannot forget to release. The handle renews its lease until it is released.
+   *
+   * @throws {KeelstateError} `Locked` when another holder has it after `waitMs`, saying who; `RolledBack`.
+   */
+  async lock(options: LockOptions): Promise<LockedDocument<T>> {
+    const writer = await this.parts.writer()
+    return await this.#handle(writer, await this.parts.locker.acquire(writer, options), options)
+  }
+
+  /**
+   * Works under a lock that somebody took for this process and told it the owner id of. Leaving does not release it.
+   *
+   * @throws {KeelstateError} `LeaseLost` when it is not held under that id.
+   */
+  async lockedBy(owner: string, options: CallOptions = {}): Promise<LockedDocument<T>> {
+    const writer = await this.parts.writer()
+    return await this.#handle(writer, await this.parts.locker.resume(writer, owner, options), options)
+  }
+
+  /**
+   * Runs `work` while holding the lock, and releases it whatever happens.
+   *
+   * @param work Gets the locked document; its `signal` fires when the lock is lost.
+   * @throws What `work` throws, or `Locked`. A failed release after `work` failed is only told to `onReleaseFailed`.
+   */
+  async withLock<R>(options: LockOptions, work: (held: LockedDocument<T>) => R | Promise<R>): Promise<R> {
+    const held = await this.lock(options)
+    let result: R
+    try {
+      result = await work(held)
+    } catch (error) {
+      await held[Symbol.asyncDispose]()
+      throw error
+    }
+    await held.release()
+    return result
+  }
+
+  /** Who holds the lock, or held it last; `undefined` when it was never taken. */
+  async holder(options: CallOptions = {}): Promise<LockHolder | undefined> {
+    return await this.parts.locker.holder(await this.parts.writer(), options)
+  }
+
+  /**
+   * Breaks the lock of the holder with this owner id. From then on the store refuses whatever that holder still tries to write here.
+   *
+   * @throws {KeelstateError} `Conflict` when it is not held under that id; nothing is broken then.
+   */
+  async forceUnlock(owner: string, options: CallOptions = {}): Promise<void> {
+    await this.parts.locker.forceUnlock(await this.parts.writer(), owner, options)
+  }
+
   /** Drops old revisions by policy. */
   async prune(policy: PrunePolicy, options: CallOptions = {}): Promise<PruneReport> {
     return await prune(await this.parts.writer(), policy, options.signal)
@@ -200,6 +258,25 @@ export class VersionedDocument<T> extends ReadableDocument<T> {
   /** Deletes objects that nothing refers to. */
   async collect(options: CollectOptions = {}): Promise<CollectReport> {
     return await collect(await this.parts.writer(), options)
+  }
+
+  async #handle(
+    writer: HeadWriter,
+    { lease, head }: { lease: Lease; head: Head | undefined },
+    options: CallOptions & Pick<LockOptions, 'onReleaseFailed'>,
+  ): Promise<LockedDocument<T>> {
+    const bound = new VersionedDocument<T>({ ...this.parts, lease })
+    try {
+      const current = head?.body.current === undefined ? undefined : await bound.readAt(head, options)
+      return new LockedDocument<T>(bound, writer, lease, current, options.onReleaseFailed)
+    } catch (error) {
+      await lease.release(head && toRemember(head.header), true).catch(() => undefined)
+      throw error
+    }
+  }
+
+  #submit<R>(writer: HeadWriter, change: Change<R>, signal: AbortSignal | undefined): Promise<Landed<R>> {
+    return writer.submit({ ...change, lease: this.parts.lease }, signal)
   }
 
   /** Uploads a large content before its head write is queued, so that uploads of many callers go side by side. */

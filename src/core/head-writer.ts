@@ -5,6 +5,7 @@ import { type Head, type HeadWrite, readHead, sealHead, writeHead, writeName } f
 import { EMPTY_BODY, type HeadBody } from './head-body.ts'
 import { corrupt, ID_BYTES } from './header.ts'
 import { ObjectGone } from './objects.ts'
+import { type LeaseGuard, leaseLost } from './lease.ts'
 import type { Deadline } from './retry.ts'
 import type { DocumentKeys } from './sealer.ts'
 import { appendSegment, findWriteId, SegmentCache, writeIdsSince } from './segments.ts'
@@ -32,6 +33,8 @@ export interface Change<R> {
   apply(draft: Draft, deadline: Deadline): Promise<{ body: HeadBody; result: R }>
   /** Roughly what it adds to the head, in bytes. */
   readonly weight: number
+  /** The lease it is made under: checked before each attempt, and its fence goes into the head. */
+  readonly lease?: LeaseGuard | undefined
 }
 
 /** A change that was carried out, and the head write that carried it: perhaps superseded since, perhaps shared with others. */
@@ -124,11 +127,13 @@ export class HeadWriter {
   }
 
   #takeBatch(): Waiting[] {
+    const lease = this.#queue[0]?.change.lease
     let bytes = 0
     let count = 0
     for (const { change } of this.#queue) {
       bytes += change.weight
-      if (count === BATCH_CALLERS || (count > 0 && bytes > BATCH_BYTES)) break
+      // Under a lease and without one, or under two leases, is never one write: it would carry the wrong fence for somebody.
+      if (change.lease !== lease || count === BATCH_CALLERS || (count > 0 && bytes > BATCH_BYTES)) break
       count++
     }
     return this.#queue.splice(0, count)
@@ -137,17 +142,22 @@ export class HeadWriter {
   /** Brings a batch to its verdict. Never throws: every caller gets an answer of its own. */
   async #land(batch: Waiting[]): Promise<void> {
     const flight = new Flight(this.access, batch)
+    const lease = batch[0]?.change.lease
     const deadline = deadlineFor(this.access, flight.signal)
     try {
       while (flight.open.length > 0) {
         if (this.#known === undefined) await this.refresh(deadline)
-        const draft = await this.#applyAll(flight, deadline)
+        const draft = await this.#applyAll(flight, lease, deadline)
         if (draft === undefined) continue
         const write = await this.#seal(draft, deadline)
         flight.writeName = writeName(write)
         const tick = ++this.#tick // the service may execute it before any later call begins
-        const verdict = await writeHead(this.access, write, deadline, (head, seq) =>
-          findWriteId(this.access, this.segments, head, seq, deadline.settling()),
+        const verdict = await writeHead(
+          this.access,
+          write,
+          deadline,
+          (head, seq) => findWriteId(this.access, this.segments, head, seq, deadline.settling()),
+          lease && (() => lease.ensure()),
         )
         this.#adopt(verdict.head, tick)
         if (verdict.verdict === 'ok') {
@@ -168,7 +178,7 @@ export class HeadWriter {
   }
 
   /** Applies every change in order. `undefined` = nothing to write in this round. */
-  async #applyAll(flight: Flight, deadline: Deadline): Promise<Draft | undefined> {
+  async #applyAll(flight: Flight, lease: LeaseGuard | undefined, deadline: Deadline): Promise<Draft | undefined> {
     const known = this.#known!
     const base = known.head
     let draft: Draft = {
@@ -178,10 +188,13 @@ export class HeadWriter {
       seq: (base?.header.seq ?? 0) + 1,
       epoch: base?.header.epoch ?? 0n,
     }
+    const fencedOff = lease !== undefined && draft.epoch > lease.fence
+    if (lease !== undefined && !fencedOff) draft = { ...draft, epoch: lease.fence }
     let changes = 0
     for (const waiting of flight.open) {
       if (flight.dropAborted(waiting)) continue
       try {
+        if (fencedOff) throw leaseLost(this.access.identity, 'a later holder has claimed the document')
         const { body, result } = await waiting.change.apply(draft, deadline)
         draft = { ...draft, body }
         waiting.outcome = { result }

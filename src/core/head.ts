@@ -140,6 +140,7 @@ export async function sealHead(
  *
  * When the deadline's signal fires, nothing is sent again, and the outcome is settled within 5 s.
  *
+ * @param guard Called before each attempt; what it throws (a lost lease) is a refusal like the service's own.
  * @throws {KeelstateError} `OutcomeUnknown` with the write's id; `RolledBack` when the base is no ancestor of what is there now; else the
  *   service's definite refusal, which is only given when no earlier attempt can have been executed.
  */
@@ -148,12 +149,14 @@ export async function writeHead(
   write: HeadWrite,
   deadline: Deadline,
   findWriteId: FindWriteId,
+  guard?: () => Promise<void>,
 ): Promise<Verdict> {
   let condition: PutCondition = write.base === undefined ? { ifAbsent: true } : { ifMatch: write.base.token }
   let mayHaveLanded = false // an attempt's outcome is unknown
   for (;;) {
     let failure: unknown
     try {
+      await guard?.()
       const token = await deadline.attempt(
         'head.write',
         access.headKey,

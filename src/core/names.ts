@@ -92,12 +92,21 @@ export function lockKey(name: DocumentName): ObjectKey {
 
 /** The name behind a head's key, or `undefined` when the key is none of ours. */
 export function nameOfHeadKey(key: ObjectKey): DocumentName | undefined {
+  return nameBehind(key, 'heads', headKey)
+}
+
+/** The name behind a lock's key, or `undefined` when the key is none of ours. */
+export function nameOfLockKey(key: ObjectKey): DocumentName | undefined {
+  return nameBehind(key, 'locks', lockKey)
+}
+
+function nameBehind(key: ObjectKey, prefix: string, keyOf: (name: DocumentName) => ObjectKey): DocumentName | undefined {
   const parts = key.split('/')
-  if (parts.length < 4 || parts[0] !== 'heads' || parts.at(-1) !== '~') return undefined
+  if (parts.length < 4 || parts[0] !== prefix || parts.at(-1) !== '~') return undefined
   const [, kind, ...encoded] = parts.slice(0, -1)
   try {
     const name = documentName(encoded.map(decodeURIComponent), kind)
-    return headKey(name) === key ? name : undefined
+    return keyOf(name) === key ? name : undefined
   } catch {
     return undefined
   }

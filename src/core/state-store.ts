@@ -7,6 +7,7 @@ import { KeelstateError } from './errors.ts'
 import { type HeadStatus, statusOf } from './head-status.ts'
 import { HeadWriter } from './head-writer.ts'
 import { checkIdentity, decodeHeader, fromHex, type HeadHeader, hex } from './header.ts'
+import type { Locker } from './lease.ts'
 import { createMarker, readMarker, type StoreMarker } from './marker.ts'
 import type { HeadMemory } from './memory.ts'
 import { type DocumentName, formatName, headKey, identityOf, nameOfHeadKey, parseName } from './names.ts'
@@ -22,6 +23,9 @@ export interface StoreParts {
   readonly store: ObjectStore
   /** Made once the salt of the store's marker may be asked for. */
   readonly sealer: (salt: () => Promise<Uint8Array>) => Sealer
+  readonly locker: Locker
+  /** Gives up what the locker holds. */
+  readonly close: () => Promise<void>
   readonly environment: Environment
   readonly limits: Limits
   /** Opens what readers remember of this store. */
@@ -99,6 +103,7 @@ export class Store {
       contents: this.#contents,
       revisionIds: ulidRevisionIds,
       by: this.#parts.by,
+      locker: this.#parts.locker,
     })
   }
 
@@ -135,6 +140,7 @@ export class Store {
     if (this.#closed) return
     this.#closed = true
     await this.#memory?.then((memory) => memory.flush()).catch(() => undefined)
+    await this.#parts.close().catch(() => undefined)
     await this.#parts.store.close().catch(() => undefined)
   }
 

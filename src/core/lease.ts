@@ -1,0 +1,92 @@
+import type { RememberedHead } from './memory.ts'
+import { KeelstateError } from './errors.ts'
+import type { Head } from './head.ts'
+import type { HeadWriter } from './head-writer.ts'
+import type { CallOptions } from './store.ts'
+
+/** A lease as the head's writer sees it. */
+export interface LeaseGuard {
+  /** Grows with every holder. Goes into each head written under the lease; a head with a higher epoch is beyond it. */
+  readonly fence: bigint
+  /**
+   * Resolves while the lease can be trusted for another write, after renewing it when little is left.
+   *
+   * @throws {KeelstateError} `LeaseLost`, from then on always.
+   */
+  ensure(): Promise<void>
+}
+
+/** A lease that this process holds. */
+export interface Lease extends LeaseGuard {
+  /** Random, made for this acquisition: what `unlock --owner` takes. */
+  readonly owner: string
+  /** Fires, for good, when the lease can no longer be trusted. */
+  readonly signal: AbortSignal
+  /**
+   * Gives the lock up. Nothing is deleted.
+   *
+   * @param seen The highest head that was seen.
+   * @param certain No commit under the lease is of unknown outcome.
+   */
+  release(seen: RememberedHead | undefined, certain: boolean): Promise<void>
+  /** Leaves the lock held until its lease ends, for whoever knows the owner id. This object is of no use afterwards. */
+  leave(): void
+}
+
+/** Who holds a lock, as its record says. Not authenticated. */
+export interface LockHolder {
+  readonly owner: string
+  readonly held: boolean
+  readonly who: string
+  readonly host: string
+  readonly operation: string
+  readonly reason?: string
+  /** Address of the pipeline run or the like. */
+  readonly run?: string
+  /** RFC 3339, by the holder's clock. */
+  readonly since: string
+  readonly leaseMs: number
+  readonly fence: bigint
+}
+
+export interface LockOptions extends CallOptions {
+  /** What the lock is for, in a word or two: shown to those who wait. */
+  operation: string
+  reason?: string
+  run?: string
+  /** How long to wait for another holder, in ms; default 0: not at all. */
+  waitMs?: number
+  /** Time without a renewal after which the holder counts as dead, in ms; default 30,000, at most 24 h. */
+  leaseMs?: number
+  /** Renews the lease while it is held; default true. Without it, it ends after `leaseMs`. */
+  heartbeat?: boolean
+  /** Told who is waited for, at first and whenever that changes. */
+  onWaiting?: (holder: LockHolder) => void
+  /** Told when a release failed that nobody could catch (leaving an `await using` block, or after the function of `withLock` threw). */
+  onReleaseFailed?: (error: unknown) => void
+}
+
+/** What `keelstate/locking` does for a document. */
+export interface Locker {
+  /** Takes the lock and reads the head beside it, so that what is handed out was written before the lock was taken, and by nobody since. */
+  acquire(writer: HeadWriter, options: LockOptions): Promise<{ lease: Lease; head: Head | undefined }>
+  /** Goes on under a lease that another process of ours took and left (`lock NAME`), without heartbeat. */
+  resume(writer: HeadWriter, owner: string, options: CallOptions): Promise<{ lease: Lease; head: Head | undefined }>
+  /** Reads the lock's record. */
+  holder(writer: HeadWriter, options?: CallOptions): Promise<LockHolder | undefined>
+  /**
+   * Breaks the lock of exactly this owner.
+   *
+   * @throws {KeelstateError} `Conflict` when another owner holds it now.
+   */
+  forceUnlock(writer: HeadWriter, owner: string, options?: CallOptions): Promise<void>
+}
+
+export function leaseLost(key: string, why: string, cause?: unknown): KeelstateError<'LeaseLost'> {
+  return new KeelstateError('LeaseLost', {
+    key,
+    message: `The lock on ${key} is lost: ${why}.`,
+    hint: 'Nothing more can be written under it. Take the lock again, look at the current state, and repeat what is missing.',
+    cause,
+  })
+}

@@ -1,0 +1,62 @@
+import { leaseLost } from '../core/lease.ts'
+import type { Head } from '../core/head.ts'
+import type { HeadWriter } from '../core/head-writer.ts'
+import { same } from '../core/header.ts'
+import type { Deadline } from '../core/retry.ts'
+import type { HeldLease } from './lease.ts'
+import { ERA } from './record.ts'
+
+const ROUNDS = 100 // of losing the head to writers without a lease; each round is three requests
+
+/** The head moved between the proof of ownership and the claim. */
+class HeadMoved extends Error {}
+
+/**
+ * Raises the head's epoch to the lease's fence, after which the store itself refuses every former holder. Needed unless the predecessor left cleanly.
+ *
+ * In this order: (1) a head, read before (2) is sent; (2) a write to the record that proves ownership; (3) the epoch, on exactly the head of (1). Without the
+ * proof in the middle, a holder that was replaced while it slept could claim the head after its successor. After a conflict all three are repeated.
+ *
+ * @param head The head of (1), if one was read already.
+ * @throws {KeelstateError} `LeaseLost` when the proof is refused.
+ */
+export async function claimHead(
+  writer: HeadWriter,
+  lease: HeldLease,
+  head: Head | undefined,
+  deadline: Deadline,
+  signal: AbortSignal | undefined,
+): Promise<Head> {
+  let base = head
+  for (let round = 0; round < ROUNDS; round++) {
+    await lease.prove(reseed(lease, base))
+    try {
+      const { write } = await writer.submit(
+        {
+          weight: 0,
+          lease,
+          apply: async (draft) => {
+            const moved = base === undefined ? draft.base !== undefined : draft.base === undefined || !same(draft.base.header.writeId, base.header.writeId)
+            if (moved) throw new HeadMoved()
+            return { body: draft.body, result: undefined }
+          },
+        },
+        signal,
+      )
+      lease.markClaimed()
+      const now = writer.known?.head
+      return now !== undefined && same(now.header.writeId, write.header.writeId) ? now : (await writer.refresh(deadline))!
+    } catch (error) {
+      if (!(error instanceof HeadMoved)) throw error
+      base = await writer.refresh(deadline)
+    }
+  }
+  throw leaseLost(writer.access.identity, 'others kept changing the document before it could be claimed')
+}
+
+/** A record that was made anew, or whose fence the head has passed, begins a new era above everything that was written. */
+function reseed(lease: HeldLease, head: Head | undefined): { fence?: bigint; reset?: boolean } {
+  const epoch = head?.header.epoch ?? 0n
+  if (head !== undefined && (lease.record.reset || lease.fence <= epoch)) return { fence: (epoch / ERA + 1n) * ERA, reset: false }
+  return { reset: false }
+}

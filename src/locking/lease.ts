@@ -1,0 +1,220 @@
+import { hex } from '../core/header.ts'
+import { type Environment } from '../core/environment.ts'
+import { KeelstateError } from '../core/errors.ts'
+import { type Lease, leaseLost } from '../core/lease.ts'
+import type { RememberedHead } from '../core/memory.ts'
+import { Deadline, type Limits } from '../core/retry.ts'
+import type { LockKey, LockStore, StoredLock } from './lock-store.ts'
+import type { LockRecord } from './record.ts'
+import { writeRecord } from './write.ts'
+
+const RENEWALS_PER_LEASE = 3
+const TOO_LITTLE = 1 / 3 // of the lease: with less than this left, a renewal goes before the next write
+
+/** What a lease needs of its surroundings. */
+export interface LeaseParts {
+  readonly locks: LockStore
+  readonly key: LockKey
+  readonly environment: Environment
+  readonly limits: Limits
+  readonly heartbeat: boolean
+  /** Taken from a process that goes on holding it: leaving does not release. */
+  readonly borrowed: boolean
+}
+
+/** When a request was sent, on the two clocks of this machine. */
+export interface Started {
+  readonly monotonic: number
+  readonly wall: number
+}
+
+export function startNow(environment: Environment): Started {
+  return { monotonic: environment.monotonic(), wall: environment.now() }
+}
+
+/**
+ * A lease that this process holds: renews it, knows when it can no longer be trusted, and gives it up.
+ *
+ * All writes to its record go one after another: a heartbeat that overtook another would look like a takeover.
+ */
+export class HeldLease implements Lease {
+  readonly owner: string
+  readonly #parts: LeaseParts
+  readonly #controller = new AbortController()
+  #stored: StoredLock
+  #started: Started
+  #writing: Promise<unknown> = Promise.resolve()
+  #lost: KeelstateError<'LeaseLost'> | undefined
+  #cancelHeartbeat = () => {}
+  #cancelExpiry = () => {}
+  #inOrder: boolean
+  #ended = false
+
+  /** @param started When the request was sent whose token stands in the record: the lease counts from there. */
+  constructor(parts: LeaseParts, stored: StoredLock, started: Started) {
+    this.#parts = parts
+    this.#stored = stored
+    this.#started = started
+    this.owner = stored.record.owner
+    this.#inOrder = stored.record.prevClean && !stored.record.reset
+    this.#watchExpiry()
+    this.#scheduleHeartbeat()
+  }
+
+  get fence(): bigint {
+    return this.#stored.record.fence
+  }
+
+  get record(): LockRecord {
+    return this.#stored.record
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  /** Whether former holders are fenced off already, so that the head need not be claimed. */
+  get inOrder(): boolean {
+    return this.#inOrder
+  }
+
+  /** The head carries this lease's fence now. */
+  markClaimed(): void {
+    this.#inOrder = true
+  }
+
+  async ensure(): Promise<void> {
+    this.#checkTime()
+    if (this.#lost !== undefined) throw this.#lost
+    if (this.#left() < this.#stored.record.leaseMs * TOO_LITTLE) await this.#renew().catch(() => undefined)
+    this.#checkTime()
+    if (this.#lost !== undefined) throw this.#lost
+  }
+
+  /**
+   * Proves ownership by a write to the record, as the store sees it now.
+   *
+   * @param change A new fence, for a record that was made anew.
+   * @throws {KeelstateError} `LeaseLost` when refused; `Unavailable` when it is not known.
+   */
+  async prove(change: Partial<Pick<LockRecord, 'fence' | 'reset'>> = {}): Promise<void> {
+    this.#checkTime()
+    if (this.#lost !== undefined) throw this.#lost
+    await this.#renew(change)
+    if (this.#lost !== undefined) throw this.#lost
+  }
+
+  async release(seen: RememberedHead | undefined, certain: boolean): Promise<void> {
+    if (this.#ended) return
+    this.#ended = true
+    this.#cancelHeartbeat()
+    const { record } = this.#stored
+    const newer = seen !== undefined && (seen.birth !== record.birth || seen.seq > record.lastSeq)
+    const last = newer ? { lastSeq: seen.seq, lastId: seen.id, birth: seen.birth } : {}
+    try {
+      if (!this.#parts.borrowed) {
+        const lost = this.#lost !== undefined
+        await this.#write((now) => ({
+          ...now,
+          ...last,
+          held: false,
+          clean: this.#inOrder && certain && !now.uncertain && !lost,
+          uncertain: false,
+        }))
+      } else if (newer || !certain) {
+        await this.#write((now) => ({ ...now, ...last, uncertain: now.uncertain || !certain }))
+      }
+    } finally {
+      this.#cancelExpiry()
+      this.#lose('it was released')
+    }
+  }
+
+  leave(): void {
+    this.#ended = true
+    this.#lose('it was left to another process')
+  }
+
+  async #renew(change: Partial<LockRecord> = {}): Promise<void> {
+    const started = startNow(this.#parts.environment)
+    if ((await this.#write((now) => ({ ...now, ...change }))) === 'refused') return
+    this.#started = started
+    this.#watchExpiry()
+    this.#scheduleHeartbeat()
+  }
+
+  /** Writes the record after whatever is under way. A refusal that is not our own earlier write means that the lease is gone. */
+  async #write(next: (now: LockRecord) => LockRecord): Promise<'written' | 'refused'> {
+    const turn = this.#writing.then(() => this.#writeInTurn(next))
+    this.#writing = turn.catch(() => undefined)
+    return await turn
+  }
+
+  async #writeInTurn(next: (now: LockRecord) => LockRecord): Promise<'written' | 'refused'> {
+    const { locks, key, environment } = this.#parts
+    const deadline = new Deadline(environment, { ...this.#parts.limits, operationMs: this.#allowedMs() })
+    for (;;) {
+      const token = hex(environment.randomBytes(16))
+      const outcome = await writeRecord(locks, key, this.#stored, { ...next(this.#stored.record), token }, deadline)
+      if ('written' in outcome) {
+        this.#stored = outcome.written
+        return 'written'
+      }
+      const now = outcome.refused?.record
+      // An earlier write of ours whose answer never came, or one by a process that works under the same lease.
+      if (now?.held && now.owner === this.owner && now.fence === this.fence && deadline.left > 0) {
+        this.#stored = outcome.refused!
+        continue
+      }
+      this.#lose(now === undefined ? 'its record is gone' : now.owner === this.owner ? 'it was broken' : 'somebody else holds it now')
+      return 'refused'
+    }
+  }
+
+  /** A write to the record is worth trying until the lease has run out, and a release a little longer. */
+  #allowedMs(): number {
+    const { operationMs } = this.#parts.limits
+    return this.#ended ? Math.min(operationMs, 10_000) : Math.max(1, Math.min(operationMs, this.#left()))
+  }
+
+  /** What is left of the lease in ms. Counts by the clock that says more has passed: a suspended machine stops one of them. */
+  #left(): number {
+    const { environment } = this.#parts
+    const elapsed = Math.max(environment.monotonic() - this.#started.monotonic, environment.now() - this.#started.wall)
+    return this.#stored.record.leaseMs - elapsed
+  }
+
+  #checkTime(): void {
+    if (this.#left() <= 0) this.#lose('it was not renewed in time')
+  }
+
+  #watchExpiry(): void {
+    this.#cancelExpiry()
+    const wait = () => {
+      this.#cancelExpiry = this.#parts.environment.timer(Math.max(1, this.#left()), () => {
+        this.#checkTime()
+        if (this.#lost === undefined) wait()
+      })
+    }
+    wait()
+  }
+
+  #scheduleHeartbeat(): void {
+    this.#cancelHeartbeat()
+    if (!this.#parts.heartbeat || this.#ended || this.#lost !== undefined) return
+    this.#cancelHeartbeat = this.#parts.environment.timer(this.#stored.record.leaseMs / RENEWALS_PER_LEASE, () => {
+      if (this.#ended || this.#lost !== undefined) return
+      void this.#renew()
+        .catch(() => undefined) // the lease runs on; the next beat tries again
+        .finally(() => this.#scheduleHeartbeat())
+    })
+  }
+
+  #lose(why: string): void {
+    if (this.#lost !== undefined) return
+    this.#lost = leaseLost(this.#parts.key.identity, why)
+    this.#cancelHeartbeat()
+    this.#cancelExpiry()
+    this.#controller.abort(this.#lost)
+  }
+}

@@ -1,0 +1,61 @@
+import type { CallOptions, VersionToken } from '../core/store.ts'
+import type { DocumentName } from '../core/names.ts'
+import type { LockRecord } from './record.ts'
+
+/** Which lock: one per document. */
+export interface LockKey {
+  /** 32 hex digits. */
+  readonly storeId: string
+  readonly name: DocumentName
+  /** `kind/name`, encoded. */
+  readonly identity: string
+}
+
+/** A record as it stands, with whatever the store needs to write on exactly this state. */
+export interface StoredLock {
+  readonly record: LockRecord
+  readonly version?: VersionToken
+}
+
+/** What an acquisition in one request asks for. */
+export interface Claim {
+  /** Everything that the holder says of itself; fence, clean, prevClean, reset and the last head come from the record. */
+  readonly record: Pick<LockRecord, 'owner' | 'token' | 'leaseMs' | 'since' | 'who' | 'host' | 'operation' | 'reason' | 'run'>
+  /** Token of a dead holder that was watched for lease and margin: it may be replaced while it stands. */
+  readonly watched: string | undefined
+}
+
+/**
+ * Where lock records live.
+ *
+ * **Contract.** Between the lease and whoever writes a lock store. A lock store translates: one attempt per call, the service's answer as it is.
+ * Retries, read-backs, expiry and fences belong to the lease.
+ *
+ * **Missing records.** `read` resolves to `undefined`. A missing table or bucket rejects with `BucketMissing`. Nothing is ever deleted.
+ *
+ * **Conditions.** `write` replaces exactly `base` (owner, fence and token as read, or the version of the object), or creates where `base` is
+ * `undefined`; otherwise `PreconditionFailed`. Checked and applied in one atomic step.
+ *
+ * **Consistency.** `read` sees every write that was answered before it began.
+ *
+ * **Cancellation and errors.** As in `ObjectStore`.
+ */
+export interface LockStore {
+  /** For messages; no secret. */
+  readonly address: string
+
+  read(key: LockKey, options?: CallOptions): Promise<StoredLock | undefined>
+
+  write(key: LockKey, base: StoredLock | undefined, next: LockRecord, options?: CallOptions): Promise<StoredLock>
+
+  /**
+   * Reads, judges and takes the lock in one request, where the service can: absent, or released by another owner, or still under the watched
+   * token. Sets held, owner, token; prevClean := clean (absent: false); clean, uncertain := false; fence + 1; `reset` := true where it was absent.
+   */
+  acquire?(key: LockKey, claim: Claim, options?: CallOptions): Promise<{ acquired: StoredLock } | { blocked: StoredLock }>
+
+  /** All records of a store, in no particular order. */
+  list(storeId: string, options?: CallOptions): AsyncIterable<{ identity: string; record: LockRecord }>
+
+  close(): Promise<void>
+}

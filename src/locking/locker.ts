@@ -1,0 +1,184 @@
+import { hostname, userInfo } from 'node:os'
+import { KeelstateError } from '../core/errors.ts'
+import type { Environment } from '../core/environment.ts'
+import type { Head } from '../core/head.ts'
+import type { HeadWriter } from '../core/head-writer.ts'
+import { hex } from '../core/header.ts'
+import { type Lease, leaseLost, type Locker, type LockHolder, type LockOptions } from '../core/lease.ts'
+import { lineageBreak, rolledBack } from '../core/memory.ts'
+import { formatName } from '../core/names.ts'
+import { Deadline } from '../core/retry.ts'
+import type { CallOptions } from '../core/store.ts'
+import { type Acquired, acquireLock } from './acquire.ts'
+import { claimHead } from './epoch.ts'
+import { HeldLease, startNow } from './lease.ts'
+import type { LockKey, LockStore, StoredLock } from './lock-store.ts'
+import { holderOf, type LockRecord, MAX_LEASE_MS } from './record.ts'
+import { writeRecord } from './write.ts'
+
+const DEFAULT_LEASE_MS = 30_000
+
+/** What the steps of an acquisition share. */
+export interface AcquireParts {
+  readonly locks: LockStore
+  readonly key: LockKey
+  readonly environment: Environment
+  readonly deadline: (signal: AbortSignal | undefined) => Deadline
+  /** What the holder says of itself. */
+  readonly self: (options: LockOptions) => Pick<LockRecord, 'leaseMs' | 'since' | 'who' | 'host' | 'operation' | 'reason' | 'run'>
+}
+
+/** Locks documents by records in a lock store. algorithms.md 4. */
+export class LeaseLocker implements Locker {
+  readonly #locks: LockStore
+
+  constructor(locks: LockStore) {
+    this.#locks = locks
+  }
+
+  async acquire(writer: HeadWriter, options: LockOptions): Promise<{ lease: Lease; head: Head | undefined }> {
+    checkOptions(options)
+    const parts = this.#parts(writer)
+    const deadline = parts.deadline(options.signal)
+    // The head is read beside the first attempt; the record will say whether that read was fresh.
+    let reading: Promise<Head | undefined> | undefined
+    let acquired: Acquired
+    try {
+      acquired = await acquireLock(parts, options, () => {
+        reading = writer.refresh(deadline)
+        reading.catch(() => undefined)
+      })
+    } catch (error) {
+      await reading?.catch(() => undefined)
+      throw error
+    }
+    return await this.#begin(writer, acquired, options.heartbeat ?? true, false, reading, deadline, options.signal)
+  }
+
+  async resume(writer: HeadWriter, owner: string, options: CallOptions): Promise<{ lease: Lease; head: Head | undefined }> {
+    const parts = this.#parts(writer)
+    const deadline = parts.deadline(options.signal)
+    const started = startNow(parts.environment)
+    const standing = await this.#read(parts, deadline)
+    if (standing?.record.owner !== owner || !standing.record.held) {
+      throw leaseLost(formatName(writer.access.name), standing?.record.held ? 'somebody else holds it' : 'it is not held under that owner id')
+    }
+    return await this.#begin(writer, { stored: standing, started }, false, true, undefined, deadline, options.signal)
+  }
+
+  async holder(writer: HeadWriter, options: CallOptions = {}): Promise<LockHolder | undefined> {
+    const parts = this.#parts(writer)
+    const standing = await this.#read(parts, parts.deadline(options.signal))
+    return standing && holderOf(standing.record)
+  }
+
+  async forceUnlock(writer: HeadWriter, owner: string, options: CallOptions = {}): Promise<void> {
+    const parts = this.#parts(writer)
+    const deadline = parts.deadline(options.signal)
+    for (;;) {
+      const standing = await this.#read(parts, deadline)
+      if (standing?.record.owner !== owner) throw otherHolder(writer, standing)
+      if (!standing.record.held) return
+      const { record } = standing
+      const next = { ...record, token: hex(parts.environment.randomBytes(16)), held: false, clean: false, uncertain: false, fence: record.fence + 1n }
+      const outcome = await writeRecord(parts.locks, parts.key, standing, next, deadline)
+      if ('written' in outcome) return
+      // It was renewed or released meanwhile: look again.
+    }
+  }
+
+  async #begin(
+    writer: HeadWriter,
+    acquired: Acquired,
+    heartbeat: boolean,
+    borrowed: boolean,
+    reading: Promise<Head | undefined> | undefined,
+    deadline: Deadline,
+    signal: AbortSignal | undefined,
+  ): Promise<{ lease: Lease; head: Head | undefined }> {
+    const { limits, environment } = writer.access
+    const { key } = this.#parts(writer)
+    const lease = new HeldLease({ locks: this.#locks, key, environment, limits, heartbeat, borrowed }, acquired.stored, acquired.started)
+    try {
+      if (borrowed) await lease.prove()
+      let head = await this.#freshHead(writer, lease, reading, deadline)
+      const claimed = lease.inOrder || (borrowed && head?.header.epoch === lease.fence)
+      if (!claimed || (head !== undefined && lease.fence <= head.header.epoch && !borrowed)) {
+        head = await claimHead(writer, lease, head, deadline, signal)
+      } else lease.markClaimed()
+      return { lease, head }
+    } catch (error) {
+      await lease.release(undefined, true).catch(() => undefined)
+      throw error
+    }
+  }
+
+  /** The head as it was when the lock was taken, or later. A read that began before counts only if it saw what the last holder saw. */
+  async #freshHead(writer: HeadWriter, lease: HeldLease, reading: Promise<Head | undefined> | undefined, deadline: Deadline): Promise<Head | undefined> {
+    const { lastSeq, lastId, birth } = lease.record
+    const early = reading && (await reading)
+    if (reading !== undefined && (early?.header.seq ?? 0) >= lastSeq && !this.#broken(early, lease)) return early
+    const head = await writer.refresh(deadline)
+    const seen = { birth, seq: lastSeq, id: lastId }
+    const why = this.#broken(head, lease)
+    if (why !== undefined) throw rolledBack(writer.access.headKey, why, seen, head?.header)
+    return head
+  }
+
+  #broken(head: Head | undefined, lease: HeldLease): string | undefined {
+    const { lastSeq, lastId, birth } = lease.record
+    return lastSeq === 0 ? undefined : lineageBreak(head?.header, { birth, seq: lastSeq, id: lastId })
+  }
+
+  async #read(parts: AcquireParts, deadline: Deadline): Promise<StoredLock | undefined> {
+    return await deadline.repeat('lock.read', parts.key.identity, 0, (call) => parts.locks.read(parts.key, call))
+  }
+
+  #parts(writer: HeadWriter): AcquireParts {
+    const { access } = writer
+    const { environment } = access
+    return {
+      locks: this.#locks,
+      key: { storeId: hex(access.scope.storeId), name: access.name, identity: access.identity },
+      environment,
+      deadline: (signal) => new Deadline(environment, access.limits, signal),
+      self: (options) => ({
+        leaseMs: options.leaseMs ?? DEFAULT_LEASE_MS,
+        since: new Date(environment.now()).toISOString(),
+        ...whoAndWhere(),
+        operation: options.operation,
+        ...(options.reason === undefined ? {} : { reason: options.reason }),
+        ...(options.run === undefined ? {} : { run: options.run }),
+      }),
+    }
+  }
+}
+
+function whoAndWhere(): { who: string; host: string } {
+  try {
+    return { who: userInfo().username, host: hostname() }
+  } catch {
+    return { who: 'unknown', host: hostname() }
+  }
+}
+
+function otherHolder(writer: HeadWriter, standing: StoredLock | undefined): KeelstateError<'Conflict'> {
+  const name = formatName(writer.access.name)
+  return new KeelstateError('Conflict', {
+    operation: 'lock.forceUnlock',
+    key: name,
+    message: standing?.record.held ? `${name} is held under another owner id by now. Nothing was broken.` : `${name} is not locked under that owner id.`,
+    hint: `See who holds it: keelstate unlock ${name}`,
+  })
+}
+
+function checkOptions(options: LockOptions): void {
+  const wrong = (option: string, what: string) => {
+    throw new KeelstateError('InvalidOptions', { operation: 'document.lock', message: `${option} must be ${what}.`, details: { option } })
+  }
+  if (typeof options.operation !== 'string' || options.operation === '') wrong('operation', 'a word or two that say what the lock is for')
+  for (const option of ['operation', 'reason', 'run'] as const) if ((options[option]?.length ?? 0) > 256) wrong(option, 'at most 256 characters')
+  const { leaseMs, waitMs } = options
+  if (leaseMs !== undefined && !(leaseMs >= 1_000 && leaseMs <= MAX_LEASE_MS)) wrong('leaseMs', 'from 1,000 to 86,400,000 ms')
+  if (waitMs !== undefined && !(waitMs >= 0)) wrong('waitMs', '0 or more ms')
+}

@@ -1,0 +1,1 @@
+export { objectLockStore } from './store.ts'

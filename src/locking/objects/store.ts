@@ -1,0 +1,58 @@
+import { KeelstateError } from '../../core/errors.ts'
+import { lockKey, nameOfLockKey } from '../../core/names.ts'
+import type { CallOptions, ObjectStore, StoredObject } from '../../core/store.ts'
+import type { LockKey, LockStore, StoredLock } from '../lock-store.ts'
+import { type LockRecord, parseRecord } from '../record.ts'
+
+const FORMAT = 'keelstate-lock/1'
+
+/** Keeps lock records as objects beside the documents: no further service is needed. One object per document, moved by conditional writes. */
+export function objectLockStore(store: ObjectStore): LockStore {
+  return {
+    address: store.address,
+    async read({ name }, options = {}) {
+      const stored = await store.get(lockKey(name), options)
+      return stored === undefined || stored === 'unchanged' ? undefined : decode(stored, lockKey(name))
+    },
+    async write({ name }, base, next, options = {}) {
+      const condition = base === undefined ? { ifAbsent: true as const } : { ifMatch: base.version! }
+      return { record: next, version: await store.put(lockKey(name), encode(next), condition, options) }
+    },
+    list: (_storeId, options = {}) => list(store, options),
+    async close() {}, // the documents' store is not this one's to close
+  }
+}
+
+async function* list(store: ObjectStore, options: CallOptions): AsyncGenerator<{ identity: string; record: LockRecord }> {
+  let cursor: string | undefined
+  do {
+    const page = await store.list('locks/', { ...options, cursor })
+    for (const { key } of page.objects) {
+      if (nameOfLockKey(key) === undefined) continue
+      const stored = await store.get(key, options)
+      if (stored === undefined || stored === 'unchanged') continue
+      yield { identity: key.slice('locks/'.length, -'/~'.length), record: decode(stored, key).record }
+    }
+    cursor = page.cursor
+  } while (cursor !== undefined)
+}
+
+function encode(record: LockRecord): Uint8Array {
+  return Buffer.from(`${JSON.stringify({ format: FORMAT, ...record, fence: record.fence.toString() })}\n`)
+}
+
+function decode(stored: StoredObject, key: string): StoredLock {
+  let json: unknown
+  try {
+    json = JSON.parse(Buffer.from(stored.bytes).toString('utf8'))
+  } catch {
+    json = undefined
+  }
+  const fields = typeof json === 'object' && json !== null ? (json as Record<string, unknown>) : {}
+  const { format, fence, ...rest } = fields
+  if (typeof format === 'string' && format !== FORMAT && format.startsWith('keelstate-lock/')) {
+    throw new KeelstateError('Unsupported', { key, message: `${key} is a lock record of a newer format.`, hint: 'Upgrade keelstate.' })
+  }
+  const digits = typeof fence === 'string' && /^\d{1,20}$/.test(fence) ? BigInt(fence) : undefined
+  return { record: parseRecord({ ...rest, fence: digits }, key), version: stored.token }
+}
