@@ -1,8 +1,10 @@
 export { type FaultAction, type FaultMatch, FaultPlan, type FaultRule, type FaultTarget, type Hold } from './faults.ts'
 export type { ObjectStoreCase, ObjectStoreContext } from './object-store/context.ts'
 export { type ObjectStoreHarness, type ObjectStoreSuiteOptions, testObjectStore } from './object-store.ts'
+export { type FaultProxy, type ProxiedRequest, startFaultProxy } from './proxy.ts'
 export * from './s3-matrix/index.ts'
 export * from './s3-server/index.ts'
+export type { WireProtocol } from './s3-wire.ts'
 export {
   type CaseResult,
   type Manifest,

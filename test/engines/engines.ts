@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto'
+import {
+  CreateBucketCommand,
+  GetBucketVersioningCommand,
+  PutBucketVersioningCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
+import type { S3Engine } from '../../src/testing/s3-matrix/index.ts'
+
+/** An S3 service that runs for the tests. */
+export interface EngineUnderTest {
+  readonly name: S3Engine
+  readonly endpoint: string
+  readonly region: string
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string }
+  /** Makes an empty bucket and resolves to its name. Buckets are left: the engines of a test run do not outlive it. */
+  newBucket(options?: { versioning?: boolean }): Promise<string>
+}
+
+/** Every engine that the suites run on. `npm run test:engines` provides them; one that is missing fails every suite. */
+export const engines: readonly EngineUnderTest[] = [engine('localstack'), engine('minio')]
+
+/** `full` when everything is to be proven (`npm run prove`), else `reduced`. */
+export function count(full: number, reduced: number): number {
+  return process.env.KEELSTATE_PROVE ? full : reduced
+}
+
+function engine(name: S3Engine): EngineUnderTest {
+  const variable = `KEELSTATE_TEST_${name.toUpperCase()}`
+  const endpoint = required(variable)
+  const region = 'us-east-1'
+  const credentials = {
+    accessKeyId: required(`${variable}_ACCESS_KEY`),
+    secretAccessKey: required(`${variable}_SECRET_KEY`),
+  }
+  return { name, endpoint, region, credentials, newBucket }
+
+  async function newBucket({ versioning = false }: { versioning?: boolean } = {}): Promise<string> {
+    const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true })
+    try {
+      const Bucket = `keelstate-test-${randomBytes(8).toString('hex')}`
+      await client.send(new CreateBucketCommand({ Bucket }))
+      if (!versioning) return Bucket
+      const VersioningConfiguration = { Status: 'Enabled' } as const
+      await client.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration }))
+      const { Status } = await client.send(new GetBucketVersioningCommand({ Bucket }))
+      if (Status !== 'Enabled') throw new Error(`${name} did not enable versioning.`)
+      return Bucket
+    } finally {
+      client.destroy()
+    }
+  }
+}
+
+function required(variable: string): string {
+  const value = process.env[variable]
+  if (!value)
+    throw new Error(`${variable} is not set: run these suites by \`npm run test:engines\`, which provides the engines.`)
+  return value
+}
