@@ -3,7 +3,8 @@ export type { ChangeOptions, Parent } from './core/change-options.ts'
 export { bytes, type Codec, json } from './core/codec.ts'
 export type { CollectOptions, CollectReport } from './core/collect.ts'
 export type { Change } from './core/diff.ts'
-export type { CommitOptions, VersionedDocument } from './core/document.ts'
+export type { VersionedDocument } from './core/document.ts'
+export type { CommitOptions } from './core/document-changes.ts'
 export type { DocumentStatus, RevisionDiff } from './core/document-reader.ts'
 export type { Environment } from './core/environment.ts'
 export {
@@ -15,6 +16,8 @@ export {
   type RetryAdvice,
 } from './core/errors.ts'
 export type { HeadStatus } from './core/head-status.ts'
+export type { LockHolder, LockOptions } from './core/lease.ts'
+export type { LockedDocument } from './core/locked-document.ts'
 export { type DocumentName, formatName, parseName } from './core/names.ts'
 export type { PrunePolicy, PruneReport } from './core/prune.ts'
 export type { Limits } from './core/retry.ts'

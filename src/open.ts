@@ -9,7 +9,13 @@ import { DEFAULT_LIMITS, type Limits } from './core/retry.ts'
 import { Store } from './core/state-store.ts'
 import type { ObjectStore } from './core/store.ts'
 import { type KeyProvider, makeSealer } from './encrypt/index.ts'
-import { dynamoDbLockStore, LeaseLocker, type LockStore, objectLockStore, parseDynamoDbAddress } from './locking/index.ts'
+import {
+  dynamoDbLockStore,
+  LeaseLocker,
+  type LockStore,
+  objectLockStore,
+  parseDynamoDbAddress,
+} from './locking/index.ts'
 
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
 
@@ -132,7 +138,11 @@ function openLocks(lock: string | LockStore, store: ObjectStore): LockStore {
   if (typeof lock !== 'string') return lock
   if (lock === 'store') return objectLockStore(store)
   if (lock.startsWith('dynamodb:')) return dynamoDbLockStore(parseDynamoDbAddress(lock))
-  throw invalid('lock', `${JSON.stringify(lock.slice(0, 40))} is no place for locks that this version knows.`, 'Write store, or dynamodb://table?region=….')
+  throw invalid(
+    'lock',
+    `${JSON.stringify(lock.slice(0, 40))} is no place for locks that this version knows.`,
+    'Write store, or dynamodb://table?region=….',
+  )
 }
 
 /** `file:state`, `file:./state`, `file:/var/state` or a whole `file://` URL. */

@@ -155,7 +155,7 @@ export function bury(body: HeadBody, seq: number, signature: Signature): HeadBod
   return {
     ...EMPTY_BODY,
     lastNumber: body.lastNumber,
-    lastId: body.lastId,
+    lastIds: body.lastIds,
     currentSeq: seq,
     indexedSeq: body.indexedSeq,
     barrier: body.barrier,

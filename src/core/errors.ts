@@ -17,6 +17,8 @@ export type ErrorSubject =
 export interface ErrorDetailsByCode {
   NotFound: CommonDetails & { subject: ErrorSubject }
   BucketMissing: CommonDetails & { subject: 'bucket' }
+  /** Contract 000: nothing is current in this deployment. */
+  NoCurrent: CommonDetails
   AlreadyExists: CommonDetails
   PreconditionFailed: CommonDetails
   Conflict: CommonDetails & {
@@ -71,6 +73,7 @@ export type ErrorCode = keyof ErrorDetailsByCode
 const DEFAULT_RETRY: Record<ErrorCode, RetryAdvice> = {
   NotFound: 'never',
   BucketMissing: 'never',
+  NoCurrent: 'never',
   AlreadyExists: 'never',
   PreconditionFailed: 'after-refresh',
   Conflict: 'after-refresh',

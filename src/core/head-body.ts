@@ -40,8 +40,8 @@ export interface CondemnedBatch {
 export interface HeadBody {
   /** The highest revision number given so far. */
   readonly lastNumber: number
-  /** The highest generated revision id so far: generated ids only grow. */
-  readonly lastId: string
+  /** The newest generated revision id of each form: generated ids only grow. */
+  readonly lastIds: ReadonlyMap<string, string>
   /** The head write that last moved current. */
   readonly currentSeq: number
   readonly current?: RevisionRecord
@@ -67,7 +67,7 @@ export interface HeadBody {
 
 export const EMPTY_BODY: HeadBody = {
   lastNumber: 0,
-  lastId: '',
+  lastIds: new Map(),
   currentSeq: 0,
   currentStored: false,
   tail: [],
@@ -84,7 +84,7 @@ export function encodeHeadBody(body: HeadBody): Uint8Array {
   const inline = new InlineWriter()
   return inline.finish({
     lastNumber: body.lastNumber,
-    ...(body.lastId === '' ? {} : { lastId: body.lastId }),
+    ...(body.lastIds.size === 0 ? {} : { lastIds: Object.fromEntries(body.lastIds) }),
     currentSeq: body.currentSeq,
     ...(body.current === undefined ? {} : { current: inline.record(body.current) }),
     ...(body.currentStored ? { currentStored: true } : {}),
@@ -113,7 +113,7 @@ export function decodeHeadBody(bytes: Uint8Array, key: string): HeadBody {
   const keys = f.textOr('keys')
   return {
     lastNumber: f.count('lastNumber'),
-    lastId: f.textOr('lastId') ?? '',
+    lastIds: readTexts(f.object('lastIds'), key),
     currentSeq: f.count('currentSeq'),
     ...(current === undefined ? {} : { current }),
     currentStored: f.get('currentStored') === true,
@@ -156,6 +156,11 @@ export function tailJson(tail: readonly RevisionRecord[]): Uint8Array {
   const inline = new InlineWriter()
   const records: RecordJson[] = tail.map((record) => inline.record(record))
   return inline.finish(records)
+}
+
+function readTexts(value: Readonly<Record<string, unknown>>, key: string): Map<string, string> {
+  const f = new Fields(value, key, 'ids')
+  return new Map(Object.keys(value).map((name) => [name, f.text(name)]))
 }
 
 function readLabel(value: unknown, key: string): LabelTarget {

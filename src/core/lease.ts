@@ -1,7 +1,7 @@
-import type { RememberedHead } from './memory.ts'
 import { KeelstateError } from './errors.ts'
 import type { Head } from './head.ts'
 import type { HeadWriter } from './head-writer.ts'
+import type { RememberedHead } from './memory.ts'
 import type { CallOptions } from './store.ts'
 
 /** A lease as the head's writer sees it. */

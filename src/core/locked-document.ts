@@ -66,8 +66,27 @@ export class LockedDocument<T> {
    * @throws {KeelstateError} `LeaseLost`; `Conflict` when somebody without a lock changed the document; `OutcomeUnknown`.
    */
   async commit(value: T, options: ChangeOptions & { parent?: Parent } = {}): Promise<Revision<T>> {
-    this.#current = await this.#noting(this.#document.commit(value, { ...options, parent: options.parent ?? this.#current ?? 'none' }))
+    this.#current = await this.#noting(
+      this.#document.commit(value, { ...options, parent: options.parent ?? this.#current ?? 'none' }),
+    )
     return this.#current
+  }
+
+  /** As `VersionedDocument.add`. */
+  async add(value: T, options: ChangeOptions = {}): Promise<RevisionInfo> {
+    return await this.#noting(this.#document.add(value, options))
+  }
+
+  /** As `VersionedDocument.setCurrent`. */
+  async setCurrent(reference: string, options: CallOptions & { parent?: Parent } = {}): Promise<Revision<T>> {
+    await this.#noting(this.#document.setCurrent(reference, options))
+    this.#current = await this.#document.revision(reference, options)
+    return this.#current
+  }
+
+  /** As `VersionedDocument.drop`. */
+  async drop(ids: readonly string[], options: CallOptions = {}): Promise<PruneReport> {
+    return await this.#noting(this.#document.drop(ids, options))
   }
 
   /** As `VersionedDocument.rollback`. */

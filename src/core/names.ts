@@ -100,7 +100,11 @@ export function nameOfLockKey(key: ObjectKey): DocumentName | undefined {
   return nameBehind(key, 'locks', lockKey)
 }
 
-function nameBehind(key: ObjectKey, prefix: string, keyOf: (name: DocumentName) => ObjectKey): DocumentName | undefined {
+function nameBehind(
+  key: ObjectKey,
+  prefix: string,
+  keyOf: (name: DocumentName) => ObjectKey,
+): DocumentName | undefined {
   const parts = key.split('/')
   if (parts.length < 4 || parts[0] !== prefix || parts.at(-1) !== '~') return undefined
   const [, kind, ...encoded] = parts.slice(0, -1)

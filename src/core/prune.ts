@@ -5,6 +5,7 @@ import type { HeadBody, SegmentReference } from './head-body.ts'
 import type { Draft, HeadWriter } from './head-writer.ts'
 import { SLOT_BYTES } from './header.ts'
 import { type Found, History } from './history.ts'
+import type { LeaseGuard } from './lease.ts'
 import { uploadObject } from './objects.ts'
 import type { RevisionRecord } from './record.ts'
 import type { Deadline } from './retry.ts'
@@ -29,22 +30,70 @@ export interface PruneReport {
   kept: number
 }
 
+/** Decides whether a revision stays, by when it was last current and how many newer ones there are. */
+type Stays = (record: RevisionRecord, until: string | undefined, rank: number) => boolean
+
 /** Drops revisions by policy. Their objects are condemned, and deleted by a later `collect`. */
-export async function prune(writer: HeadWriter, policy: PrunePolicy, signal?: AbortSignal): Promise<PruneReport> {
+export async function prune(
+  writer: HeadWriter,
+  policy: PrunePolicy,
+  lease: LeaseGuard | undefined,
+  signal?: AbortSignal,
+): Promise<PruneReport> {
   checkPolicy(policy)
+  const { keepLast = 0, keepForMs } = policy
+  const stays: Stays = (record, until, rank) => {
+    if (rank < keepLast) return true
+    return keepForMs !== undefined && !(Date.parse(until ?? record.at) < writer.access.environment.now() - keepForMs)
+  }
+  return await dropUnless(writer, stays, policy.dryRun ?? false, lease, signal)
+}
+
+/** Drops revisions by id. @throws {KeelstateError} `Conflict` when one of them is current. */
+export async function drop(
+  writer: HeadWriter,
+  ids: readonly string[],
+  document: string,
+  lease: LeaseGuard | undefined,
+  signal?: AbortSignal,
+): Promise<PruneReport> {
+  const unwanted = new Set(ids)
+  const check = (body: HeadBody) => {
+    if (body.current === undefined || !unwanted.has(body.current.id)) return
+    throw new KeelstateError('Conflict', {
+      key: document,
+      message: `${body.current.id} is the current revision of ${document}; it cannot be dropped.`,
+      details: { current: body.current.id },
+      hint: 'Make another revision current first.',
+    })
+  }
+  return await dropUnless(writer, ({ id }) => !unwanted.has(id), false, lease, signal, check)
+}
+
+async function dropUnless(
+  writer: HeadWriter,
+  stays: Stays,
+  dryRun: boolean,
+  lease: LeaseGuard | undefined,
+  signal: AbortSignal | undefined,
+  check: (body: HeadBody) => void = () => {},
+): Promise<PruneReport> {
   const { access } = writer
   const deadline = deadlineFor(access, signal)
   const head = await writer.refresh(deadline)
   if (head === undefined) return { dropped: [], kept: 0 }
-  const plan = await planPrune(new History(access, writer.segments, head, deadline), policy, access.environment.now())
-  if (policy.dryRun || plan.dropped.length === 0) return report(plan)
+  check(head.body)
+  const plan = await planPrune(new History(access, writer.segments, head, deadline), stays)
+  if (dryRun || plan.dropped.length === 0) return report(plan)
   const { result } = await writer.submit(
     {
       weight: 0,
+      lease,
       apply: async (draft, within) => {
+        check(draft.body)
         const history = new History(access, writer.segments, draft, within)
-        const now = await planPrune(history, policy, access.environment.now())
-        return { body: await drop(access, draft, history, now, within), result: report(now) }
+        const now = await planPrune(history, stays)
+        return { body: await dropPlanned(access, draft, history, now, within), result: report(now) }
       },
     },
     signal,
@@ -57,8 +106,8 @@ interface Plan {
   dropped: Found[]
 }
 
-/** Decides by number, label, and by when a revision was last current. */
-async function planPrune(history: History, policy: PrunePolicy, now: number): Promise<Plan> {
+/** Current and labelled revisions stay whatever `stays` says. */
+async function planPrune(history: History, stays: Stays): Promise<Plan> {
   const { body } = history
   const untils = new Map(body.untils)
   for await (const { segment } of leaves(history.read, body.segments)) {
@@ -69,19 +118,23 @@ async function planPrune(history: History, policy: PrunePolicy, now: number): Pr
   let rank = 0
   for await (const found of history.newestFirst()) {
     const { record } = found
-    const until = untils.get(record.number) ?? record.until
     const isCurrent = record.number === body.current?.number
-    const young = policy.keepForMs !== undefined && !(Date.parse(until ?? record.at) < now - policy.keepForMs)
-    const stays = isCurrent || labelled.has(record.number) || rank < (policy.keepLast ?? 0) || young
-    rank++
-    const dated = until === undefined || isCurrent ? record : { ...record, until }
-    plan[stays ? 'kept' : 'dropped'].push({ ...found, record: dated })
+    const until = isCurrent ? undefined : (untils.get(record.number) ?? record.until)
+    const wanted = stays(record, until, rank++)
+    const dated = until === undefined ? record : { ...record, until }
+    plan[isCurrent || labelled.has(record.number) || wanted ? 'kept' : 'dropped'].push({ ...found, record: dated })
   }
   return plan
 }
 
 /** Takes the dropped records out of the head, and rewrites the segments without them where they held any. */
-async function drop(access: Access, draft: Draft, history: History, plan: Plan, deadline: Deadline): Promise<HeadBody> {
+async function dropPlanned(
+  access: Access,
+  draft: Draft,
+  history: History,
+  plan: Plan,
+  deadline: Deadline,
+): Promise<HeadBody> {
   const { body } = draft
   const gone = new Set(plan.dropped.map(({ record }) => record.number))
   const tail = body.tail.filter((record) => !gone.has(record.number))

@@ -1,11 +1,19 @@
 import { incrementBase32, ulid } from 'ulid'
 import type { Environment } from './environment.ts'
 
-/** Makes the id of the next revision, which sorts after `last` (the highest one made so far, or ''). */
-export type RevisionIds = (environment: Environment, last: string) => string
+/** How a document's revisions are named. */
+export interface RevisionIds {
+  /** Names the form of the ids, so that a document may hold two forms. */
+  readonly form: string
+  /** Makes the next id, which sorts after `last`: the newest id of this form in the document, or ''. */
+  next(environment: Environment, last: string): string
+}
 
 /** ULIDs that only grow within a document, whatever the writers' clocks say. https://github.com/ulid/spec */
-export const ulidRevisionIds: RevisionIds = (environment, last) => {
-  const fresh = ulid(environment.now(), () => environment.random())
-  return fresh > last ? fresh : incrementBase32(last)
+export const ulidRevisionIds: RevisionIds = {
+  form: 'ulid',
+  next(environment, last) {
+    const fresh = ulid(environment.now(), () => environment.random())
+    return fresh > last ? fresh : incrementBase32(last)
+  },
 }

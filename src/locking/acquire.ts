@@ -5,10 +5,10 @@ import { formatName } from '../core/names.ts'
 import { isNotExecuted, isTransient } from '../core/retry.ts'
 import { type Started, startNow } from './lease.ts'
 import type { LockKey, LockStore, StoredLock } from './lock-store.ts'
+import type { AcquireParts } from './locker.ts'
 import { holderOf, type LockRecord } from './record.ts'
 import { EXPIRY_MARGIN_MS, TokenWatch } from './watch.ts'
 import { readBack, unknownLock } from './write.ts'
-import type { AcquireParts } from './locker.ts'
 
 const POLL_MS = 1_000 // a released lock is taken within this and one round trip, at no more than one request a second
 
@@ -23,7 +23,11 @@ export interface Acquired {
  *
  * @throws {KeelstateError} `Locked` when it is still held after `waitMs`; `Aborted`.
  */
-export async function acquireLock(parts: AcquireParts, options: LockOptions, onFirstAttempt?: () => void): Promise<Acquired> {
+export async function acquireLock(
+  parts: AcquireParts,
+  options: LockOptions,
+  onFirstAttempt?: () => void,
+): Promise<Acquired> {
   const { environment, key } = parts
   const watch = new TokenWatch(environment)
   const end = environment.monotonic() + (options.waitMs ?? 0)
@@ -73,7 +77,8 @@ async function attemptAcquire(
       if ('acquired' in outcome) return { acquired: { stored: outcome.acquired, started } }
       if (outcome.blocked.record.owner !== owner) return outcome
       // Blocked by ourselves: an earlier attempt got through.
-      if (outcome.blocked.record.held) return { acquired: { stored: outcome.blocked, started: firstOf(sent, outcome.blocked.record) } }
+      if (outcome.blocked.record.held)
+        return { acquired: { stored: outcome.blocked, started: firstOf(sent, outcome.blocked.record) } }
       return { blocked: outcome.blocked }
     } catch (error) {
       failure = error
@@ -124,7 +129,10 @@ async function tryAcquire(
 }
 
 /** The record of a new holder. */
-function claimed(before: LockRecord | undefined, self: Parameters<NonNullable<LockStore['acquire']>>[1]['record']): LockRecord {
+function claimed(
+  before: LockRecord | undefined,
+  self: Parameters<NonNullable<LockStore['acquire']>>[1]['record'],
+): LockRecord {
   return {
     ...self,
     held: true,
@@ -153,7 +161,12 @@ function releaseLater(parts: AcquireParts, owner: string): void {
       const now = await deadline.repeat('lock.read', key.identity, 0, (call) => locks.read(key, call))
       if (now?.record.owner !== owner || !now.record.held) continue
       const token = hex(environment.randomBytes(16))
-      await locks.write(key, now, { ...now.record, token, held: false, clean: now.record.prevClean && !now.record.reset })
+      await locks.write(key, now, {
+        ...now.record,
+        token,
+        held: false,
+        clean: now.record.prevClean && !now.record.reset,
+      })
       return
     }
   }
@@ -164,7 +177,9 @@ function locked(key: LockKey, record: LockRecord): KeelstateError<'Locked'> {
   const name = formatName(key.name)
   const holder: LockHolder = holderOf(record)
   const who = `${printable(holder.who)}@${printable(holder.host)}`
-  const what = [printable(holder.operation), ...(holder.reason === undefined ? [] : [printable(holder.reason)])].join(', ')
+  const what = [printable(holder.operation), ...(holder.reason === undefined ? [] : [printable(holder.reason)])].join(
+    ', ',
+  )
   return new KeelstateError('Locked', {
     operation: 'lock.acquire',
     key: name,

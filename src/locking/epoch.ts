@@ -1,7 +1,7 @@
-import { leaseLost } from '../core/lease.ts'
 import type { Head } from '../core/head.ts'
 import type { HeadWriter } from '../core/head-writer.ts'
 import { same } from '../core/header.ts'
+import { leaseLost } from '../core/lease.ts'
 import type { Deadline } from '../core/retry.ts'
 import type { HeldLease } from './lease.ts'
 import { ERA } from './record.ts'
@@ -36,7 +36,10 @@ export async function claimHead(
           weight: 0,
           lease,
           apply: async (draft) => {
-            const moved = base === undefined ? draft.base !== undefined : draft.base === undefined || !same(draft.base.header.writeId, base.header.writeId)
+            const moved =
+              base === undefined
+                ? draft.base !== undefined
+                : draft.base === undefined || !same(draft.base.header.writeId, base.header.writeId)
             if (moved) throw new HeadMoved()
             return { body: draft.body, result: undefined }
           },
@@ -45,7 +48,9 @@ export async function claimHead(
       )
       lease.markClaimed()
       const now = writer.known?.head
-      return now !== undefined && same(now.header.writeId, write.header.writeId) ? now : (await writer.refresh(deadline))!
+      return now !== undefined && same(now.header.writeId, write.header.writeId)
+        ? now
+        : (await writer.refresh(deadline))!
     } catch (error) {
       if (!(error instanceof HeadMoved)) throw error
       base = await writer.refresh(deadline)
@@ -57,6 +62,7 @@ export async function claimHead(
 /** A record that was made anew, or whose fence the head has passed, begins a new era above everything that was written. */
 function reseed(lease: HeldLease, head: Head | undefined): { fence?: bigint; reset?: boolean } {
   const epoch = head?.header.epoch ?? 0n
-  if (head !== undefined && (lease.record.reset || lease.fence <= epoch)) return { fence: (epoch / ERA + 1n) * ERA, reset: false }
+  if (head !== undefined && (lease.record.reset || lease.fence <= epoch))
+    return { fence: (epoch / ERA + 1n) * ERA, reset: false }
   return { reset: false }
 }

@@ -1,4 +1,9 @@
-export { type DynamoDbClient, type DynamoDbLockOptions, dynamoDbLockStore, parseDynamoDbAddress } from './dynamodb/index.ts'
+export {
+  type DynamoDbClient,
+  type DynamoDbLockOptions,
+  dynamoDbLockStore,
+  parseDynamoDbAddress,
+} from './dynamodb/index.ts'
 export type { Claim, LockKey, LockStore, StoredLock } from './lock-store.ts'
 export { LeaseLocker } from './locker.ts'
 export { objectLockStore } from './objects/index.ts'

@@ -1,6 +1,6 @@
+import type { Environment } from '../core/environment.ts'
+import type { KeelstateError } from '../core/errors.ts'
 import { hex } from '../core/header.ts'
-import { type Environment } from '../core/environment.ts'
-import { KeelstateError } from '../core/errors.ts'
 import { type Lease, leaseLost } from '../core/lease.ts'
 import type { RememberedHead } from '../core/memory.ts'
 import { Deadline, type Limits } from '../core/retry.ts'
@@ -166,7 +166,13 @@ export class HeldLease implements Lease {
         this.#stored = outcome.refused!
         continue
       }
-      this.#lose(now === undefined ? 'its record is gone' : now.owner === this.owner ? 'it was broken' : 'somebody else holds it now')
+      this.#lose(
+        now === undefined
+          ? 'its record is gone'
+          : now.owner === this.owner
+            ? 'it was broken'
+            : 'somebody else holds it now',
+      )
       return 'refused'
     }
   }

@@ -1,5 +1,5 @@
-import type { CallOptions, VersionToken } from '../core/store.ts'
 import type { DocumentName } from '../core/names.ts'
+import type { CallOptions, VersionToken } from '../core/store.ts'
 import type { LockRecord } from './record.ts'
 
 /** Which lock: one per document. */
@@ -20,7 +20,10 @@ export interface StoredLock {
 /** What an acquisition in one request asks for. */
 export interface Claim {
   /** Everything that the holder says of itself; fence, clean, prevClean, reset and the last head come from the record. */
-  readonly record: Pick<LockRecord, 'owner' | 'token' | 'leaseMs' | 'since' | 'who' | 'host' | 'operation' | 'reason' | 'run'>
+  readonly record: Pick<
+    LockRecord,
+    'owner' | 'token' | 'leaseMs' | 'since' | 'who' | 'host' | 'operation' | 'reason' | 'run'
+  >
   /** Token of a dead holder that was watched for lease and margin: it may be replaced while it stands. */
   readonly watched: string | undefined
 }
@@ -52,7 +55,11 @@ export interface LockStore {
    * Reads, judges and takes the lock in one request, where the service can: absent, or released by another owner, or still under the watched
    * token. Sets held, owner, token; prevClean := clean (absent: false); clean, uncertain := false; fence + 1; `reset` := true where it was absent.
    */
-  acquire?(key: LockKey, claim: Claim, options?: CallOptions): Promise<{ acquired: StoredLock } | { blocked: StoredLock }>
+  acquire?(
+    key: LockKey,
+    claim: Claim,
+    options?: CallOptions,
+  ): Promise<{ acquired: StoredLock } | { blocked: StoredLock }>
 
   /** All records of a store, in no particular order. */
   list(storeId: string, options?: CallOptions): AsyncIterable<{ identity: string; record: LockRecord }>

@@ -1,10 +1,10 @@
 import { hostname, userInfo } from 'node:os'
-import { KeelstateError } from '../core/errors.ts'
 import type { Environment } from '../core/environment.ts'
+import { KeelstateError } from '../core/errors.ts'
 import type { Head } from '../core/head.ts'
 import type { HeadWriter } from '../core/head-writer.ts'
 import { hex } from '../core/header.ts'
-import { type Lease, leaseLost, type Locker, type LockHolder, type LockOptions } from '../core/lease.ts'
+import { type Lease, type Locker, type LockHolder, type LockOptions, leaseLost } from '../core/lease.ts'
 import { lineageBreak, rolledBack } from '../core/memory.ts'
 import { formatName } from '../core/names.ts'
 import { Deadline } from '../core/retry.ts'
@@ -25,7 +25,9 @@ export interface AcquireParts {
   readonly environment: Environment
   readonly deadline: (signal: AbortSignal | undefined) => Deadline
   /** What the holder says of itself. */
-  readonly self: (options: LockOptions) => Pick<LockRecord, 'leaseMs' | 'since' | 'who' | 'host' | 'operation' | 'reason' | 'run'>
+  readonly self: (
+    options: LockOptions,
+  ) => Pick<LockRecord, 'leaseMs' | 'since' | 'who' | 'host' | 'operation' | 'reason' | 'run'>
 }
 
 /** Locks documents by records in a lock store. algorithms.md 4. */
@@ -55,13 +57,20 @@ export class LeaseLocker implements Locker {
     return await this.#begin(writer, acquired, options.heartbeat ?? true, false, reading, deadline, options.signal)
   }
 
-  async resume(writer: HeadWriter, owner: string, options: CallOptions): Promise<{ lease: Lease; head: Head | undefined }> {
+  async resume(
+    writer: HeadWriter,
+    owner: string,
+    options: CallOptions,
+  ): Promise<{ lease: Lease; head: Head | undefined }> {
     const parts = this.#parts(writer)
     const deadline = parts.deadline(options.signal)
     const started = startNow(parts.environment)
     const standing = await this.#read(parts, deadline)
     if (standing?.record.owner !== owner || !standing.record.held) {
-      throw leaseLost(formatName(writer.access.name), standing?.record.held ? 'somebody else holds it' : 'it is not held under that owner id')
+      throw leaseLost(
+        formatName(writer.access.name),
+        standing?.record.held ? 'somebody else holds it' : 'it is not held under that owner id',
+      )
     }
     return await this.#begin(writer, { stored: standing, started }, false, true, undefined, deadline, options.signal)
   }
@@ -80,7 +89,14 @@ export class LeaseLocker implements Locker {
       if (standing?.record.owner !== owner) throw otherHolder(writer, standing)
       if (!standing.record.held) return
       const { record } = standing
-      const next = { ...record, token: hex(parts.environment.randomBytes(16)), held: false, clean: false, uncertain: false, fence: record.fence + 1n }
+      const next = {
+        ...record,
+        token: hex(parts.environment.randomBytes(16)),
+        held: false,
+        clean: false,
+        uncertain: false,
+        fence: record.fence + 1n,
+      }
       const outcome = await writeRecord(parts.locks, parts.key, standing, next, deadline)
       if ('written' in outcome) return
       // It was renewed or released meanwhile: look again.
@@ -98,7 +114,11 @@ export class LeaseLocker implements Locker {
   ): Promise<{ lease: Lease; head: Head | undefined }> {
     const { limits, environment } = writer.access
     const { key } = this.#parts(writer)
-    const lease = new HeldLease({ locks: this.#locks, key, environment, limits, heartbeat, borrowed }, acquired.stored, acquired.started)
+    const lease = new HeldLease(
+      { locks: this.#locks, key, environment, limits, heartbeat, borrowed },
+      acquired.stored,
+      acquired.started,
+    )
     try {
       if (borrowed) await lease.prove()
       let head = await this.#freshHead(writer, lease, reading, deadline)
@@ -114,7 +134,12 @@ export class LeaseLocker implements Locker {
   }
 
   /** The head as it was when the lock was taken, or later. A read that began before counts only if it saw what the last holder saw. */
-  async #freshHead(writer: HeadWriter, lease: HeldLease, reading: Promise<Head | undefined> | undefined, deadline: Deadline): Promise<Head | undefined> {
+  async #freshHead(
+    writer: HeadWriter,
+    lease: HeldLease,
+    reading: Promise<Head | undefined> | undefined,
+    deadline: Deadline,
+  ): Promise<Head | undefined> {
     const { lastSeq, lastId, birth } = lease.record
     const early = reading && (await reading)
     if (reading !== undefined && (early?.header.seq ?? 0) >= lastSeq && !this.#broken(early, lease)) return early
@@ -167,18 +192,27 @@ function otherHolder(writer: HeadWriter, standing: StoredLock | undefined): Keel
   return new KeelstateError('Conflict', {
     operation: 'lock.forceUnlock',
     key: name,
-    message: standing?.record.held ? `${name} is held under another owner id by now. Nothing was broken.` : `${name} is not locked under that owner id.`,
+    message: standing?.record.held
+      ? `${name} is held under another owner id by now. Nothing was broken.`
+      : `${name} is not locked under that owner id.`,
     hint: `See who holds it: keelstate unlock ${name}`,
   })
 }
 
 function checkOptions(options: LockOptions): void {
   const wrong = (option: string, what: string) => {
-    throw new KeelstateError('InvalidOptions', { operation: 'document.lock', message: `${option} must be ${what}.`, details: { option } })
+    throw new KeelstateError('InvalidOptions', {
+      operation: 'document.lock',
+      message: `${option} must be ${what}.`,
+      details: { option },
+    })
   }
-  if (typeof options.operation !== 'string' || options.operation === '') wrong('operation', 'a word or two that say what the lock is for')
-  for (const option of ['operation', 'reason', 'run'] as const) if ((options[option]?.length ?? 0) > 256) wrong(option, 'at most 256 characters')
+  if (typeof options.operation !== 'string' || options.operation === '')
+    wrong('operation', 'a word or two that say what the lock is for')
+  for (const option of ['operation', 'reason', 'run'] as const)
+    if ((options[option]?.length ?? 0) > 256) wrong(option, 'at most 256 characters')
   const { leaseMs, waitMs } = options
-  if (leaseMs !== undefined && !(leaseMs >= 1_000 && leaseMs <= MAX_LEASE_MS)) wrong('leaseMs', 'from 1,000 to 86,400,000 ms')
+  if (leaseMs !== undefined && !(leaseMs >= 1_000 && leaseMs <= MAX_LEASE_MS))
+    wrong('leaseMs', 'from 1,000 to 86,400,000 ms')
   if (waitMs !== undefined && !(waitMs >= 0)) wrong('waitMs', '0 or more ms')
 }

@@ -46,7 +46,10 @@ const schema = z.object({
   held: z.boolean(),
   owner: hex32,
   token: hex32,
-  fence: z.bigint().nonnegative().max(2n ** 64n - 1n),
+  fence: z
+    .bigint()
+    .nonnegative()
+    .max(2n ** 64n - 1n),
   leaseMs: z.number().int().positive(),
   clean: z.boolean(),
   prevClean: z.boolean(),

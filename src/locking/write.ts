@@ -26,7 +26,9 @@ export async function writeRecord(
     let failure: unknown
     try {
       return {
-        written: await deadline.attempt('lock.write', key.identity, 0, (options) => locks.write(key, standing, next, options)),
+        written: await deadline.attempt('lock.write', key.identity, 0, (options) =>
+          locks.write(key, standing, next, options),
+        ),
       }
     } catch (error) {
       failure = error
@@ -76,5 +78,9 @@ export function unknownLock(key: LockKey, cause: unknown): KeelstateError<'Unava
 
 function isSame(now: StoredLock | undefined, base: StoredLock | undefined): boolean {
   if (now === undefined || base === undefined) return now === base
-  return now.record.token === base.record.token && now.record.owner === base.record.owner && now.record.fence === base.record.fence
+  return (
+    now.record.token === base.record.token &&
+    now.record.owner === base.record.owner &&
+    now.record.fence === base.record.fence
+  )
 }

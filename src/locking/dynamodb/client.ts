@@ -38,7 +38,11 @@ export async function loadDynamoDb(options: DynamoDbLockOptions): Promise<Dynamo
     options.client ??
     new sdk.DynamoDBClient({
       maxAttempts: 1, // retries belong to the lease, which reads back before it sends again
-      requestHandler: { connectionTimeout: CONNECTION_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, throwOnRequestTimeout: true },
+      requestHandler: {
+        connectionTimeout: CONNECTION_TIMEOUT_MS,
+        requestTimeout: REQUEST_TIMEOUT_MS,
+        throwOnRequestTimeout: true,
+      },
       ...(options.region === undefined ? {} : { region: options.region }),
       ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
       ...(options.credentials === undefined ? {} : { credentials: options.credentials as never }),

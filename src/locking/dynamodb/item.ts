@@ -1,5 +1,5 @@
-import { type LockRecord, parseRecord } from '../record.ts'
 import type { LockKey } from '../lock-store.ts'
+import { type LockRecord, parseRecord } from '../record.ts'
 import type { AttributeValue, Item } from './client.ts'
 
 export function keyItem(key: LockKey): Item {
@@ -24,7 +24,9 @@ export function toAttribute(value: string | number | bigint | boolean): Attribut
 /** @throws {KeelstateError} `Corrupt` when an attribute is missing or of another type. */
 export function fromItem(item: unknown, identity: string): LockRecord {
   const attributes = typeof item === 'object' && item !== null ? (item as Record<string, unknown>) : {}
-  const fields = Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, fromAttribute(name, value)]))
+  const fields = Object.fromEntries(
+    Object.entries(attributes).map(([name, value]) => [name, fromAttribute(name, value)]),
+  )
   return parseRecord(fields, identity)
 }
 

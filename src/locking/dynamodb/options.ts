@@ -18,7 +18,9 @@ const schema = z.strictObject({
   table: z.string().regex(/^[A-Za-z0-9_.-]{3,255}$|^arn:/, 'must be the name or the ARN of a table'),
   region: z.string().min(1).optional(),
   endpoint: z.url({ protocol: /^https?$/ }).optional(),
-  client: z.custom<DynamoDbClient>((value) => typeof (value as DynamoDbClient | undefined)?.send === 'function').optional(),
+  client: z
+    .custom<DynamoDbClient>((value) => typeof (value as DynamoDbClient | undefined)?.send === 'function')
+    .optional(),
   credentials: z.unknown().optional(),
 })
 

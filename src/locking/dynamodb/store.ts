@@ -32,7 +32,12 @@ class DynamoDbLockStore implements LockStore {
     return answer.Item === undefined ? undefined : { record: fromItem(answer.Item, key.identity) }
   }
 
-  async write(key: LockKey, base: StoredLock | undefined, next: LockRecord, options: CallOptions = {}): Promise<StoredLock> {
+  async write(
+    key: LockKey,
+    base: StoredLock | undefined,
+    next: LockRecord,
+    options: CallOptions = {},
+  ): Promise<StoredLock> {
     const condition =
       base === undefined
         ? { ConditionExpression: 'attribute_not_exists(#store)', ExpressionAttributeNames: { '#store': 'store' } }
@@ -51,7 +56,11 @@ class DynamoDbLockStore implements LockStore {
     return { record: next }
   }
 
-  async acquire(key: LockKey, claim: Claim, options: CallOptions = {}): Promise<{ acquired: StoredLock } | { blocked: StoredLock }> {
+  async acquire(
+    key: LockKey,
+    claim: Claim,
+    options: CallOptions = {},
+  ): Promise<{ acquired: StoredLock } | { blocked: StoredLock }> {
     try {
       const answer = await this.#send('lock.acquire', key.identity, options, ({ updateItem }) =>
         updateItem({ TableName: this.#options.table, Key: keyItem(key), ...acquisition(claim) }),
@@ -82,7 +91,7 @@ class DynamoDbLockStore implements LockStore {
         }),
       )
       for (const item of Array.isArray(answer.Items) ? (answer.Items as Item[]) : []) {
-        const document = item['document']
+        const document = item.document
         const identity = document !== undefined && 'S' in document ? document.S : this.address
         yield { identity, record: fromItem(item, identity) }
       }
@@ -95,12 +104,20 @@ class DynamoDbLockStore implements LockStore {
     if (this.#options.client === undefined) (await this.#sdk?.catch(() => undefined))?.client.destroy?.()
   }
 
-  async #send(operation: string, identity: string, options: CallOptions, command: (sdk: DynamoDbSdk) => unknown): Promise<Answer> {
+  async #send(
+    operation: string,
+    identity: string,
+    options: CallOptions,
+    command: (sdk: DynamoDbSdk) => unknown,
+  ): Promise<Answer> {
     throwIfAborted(options.signal, operation, identity)
     this.#sdk ??= loadDynamoDb(this.#options)
     const sdk = await this.#sdk
     try {
-      const answer = await sdk.client.send(command(sdk), options.signal === undefined ? {} : { abortSignal: options.signal })
+      const answer = await sdk.client.send(
+        command(sdk),
+        options.signal === undefined ? {} : { abortSignal: options.signal },
+      )
       return (answer ?? {}) as Answer
     } catch (error) {
       throw fromDynamoDb(error, operation, identity, this.#options.table)
@@ -133,14 +150,33 @@ function acquisition({ record, watched }: Claim): object {
     '#birth = if_not_exists(#birth, :empty)',
   ]
   const removed = optional.filter((name) => given[name] === undefined)
-  const names = ['store', 'held', 'prevClean', 'clean', 'uncertain', 'fence', 'reset', 'lastSeq', 'lastId', 'birth', ...Object.keys(given), ...removed]
-  const condition = ['attribute_not_exists(#store)', '(#held = :false AND #owner <> :owner)', ...(watched === undefined ? [] : ['#token = :watched'])]
+  const names = [
+    'store',
+    'held',
+    'prevClean',
+    'clean',
+    'uncertain',
+    'fence',
+    'reset',
+    'lastSeq',
+    'lastId',
+    'birth',
+    ...Object.keys(given),
+    ...removed,
+  ]
+  const condition = [
+    'attribute_not_exists(#store)',
+    '(#held = :false AND #owner <> :owner)',
+    ...(watched === undefined ? [] : ['#token = :watched']),
+  ]
   return {
     UpdateExpression: `SET ${sets.join(', ')}${removed.length === 0 ? '' : ` REMOVE ${removed.map((name) => `#${name}`).join(', ')}`}`,
     ConditionExpression: condition.join(' OR '),
     ExpressionAttributeNames: Object.fromEntries(names.map((name) => [`#${name}`, name])),
     ExpressionAttributeValues: {
-      ...Object.fromEntries(Object.entries(given).map(([name, value]) => [`:${name}`, toAttribute(value as string | number)])),
+      ...Object.fromEntries(
+        Object.entries(given).map(([name, value]) => [`:${name}`, toAttribute(value as string | number)]),
+      ),
       ':true': { BOOL: true },
       ':false': { BOOL: false },
       ':zero': { N: '0' },

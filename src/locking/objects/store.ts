@@ -1,7 +1,7 @@
 import { KeelstateError } from '../../core/errors.ts'
 import { lockKey, nameOfLockKey } from '../../core/names.ts'
 import type { CallOptions, ObjectStore, StoredObject } from '../../core/store.ts'
-import type { LockKey, LockStore, StoredLock } from '../lock-store.ts'
+import type { LockStore, StoredLock } from '../lock-store.ts'
 import { type LockRecord, parseRecord } from '../record.ts'
 
 const FORMAT = 'keelstate-lock/1'
@@ -23,7 +23,10 @@ export function objectLockStore(store: ObjectStore): LockStore {
   }
 }
 
-async function* list(store: ObjectStore, options: CallOptions): AsyncGenerator<{ identity: string; record: LockRecord }> {
+async function* list(
+  store: ObjectStore,
+  options: CallOptions,
+): AsyncGenerator<{ identity: string; record: LockRecord }> {
   let cursor: string | undefined
   do {
     const page = await store.list('locks/', { ...options, cursor })
@@ -51,7 +54,11 @@ function decode(stored: StoredObject, key: string): StoredLock {
   const fields = typeof json === 'object' && json !== null ? (json as Record<string, unknown>) : {}
   const { format, fence, ...rest } = fields
   if (typeof format === 'string' && format !== FORMAT && format.startsWith('keelstate-lock/')) {
-    throw new KeelstateError('Unsupported', { key, message: `${key} is a lock record of a newer format.`, hint: 'Upgrade keelstate.' })
+    throw new KeelstateError('Unsupported', {
+      key,
+      message: `${key} is a lock record of a newer format.`,
+      hint: 'Upgrade keelstate.',
+    })
   }
   const digits = typeof fence === 'string' && /^\d{1,20}$/.test(fence) ? BigInt(fence) : undefined
   return { record: parseRecord({ ...rest, fence: digits }, key), version: stored.token }
