@@ -18,7 +18,12 @@ export async function sizes({ commits }) {
     { name: 'first head, two recipients', unit: 'bytes', measured: heads[0], limit: 1_400 },
     { name: `head after ${count} commits`, unit: 'bytes', measured: heads.at(-1), limit: 8_000 },
     { name: `largest head in ${count} commits`, unit: 'bytes', measured: Math.max(...heads), limit: 8_000 },
-    { name: 'largest head, 350 bytes of chance each', unit: 'bytes', measured: await largestOfNoise(commits), limit: 16_384 },
+    {
+      name: 'largest head, 350 bytes of chance each',
+      unit: 'bytes',
+      measured: await largestOfNoise(commits),
+      limit: 16_384,
+    },
     { name: 'uploaded per commit of 350 bytes', unit: 'bytes', measured: uploaded / commits, limit: 5_000 },
     { name: 'commits per spill of the tail', unit: 'commits', measured: commits / spills, atLeast: 15.5 },
     { name: 'requests per commit beside uploads', unit: 'requests', measured: others / commits, limit: 0.01 },

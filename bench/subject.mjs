@@ -41,7 +41,7 @@ export async function openDocument(store, codec = json()) {
   return opened.document('shop/settings', codec)
 }
 
-/** A service's settings as a pipeline writes them, 350 bytes of JSON: a new image, a new time, a few other replicas. */
+/** A service's settings as a pipeline writes them, about 350 bytes of JSON: a new image, a new time, a few other replicas. */
 export function change(n) {
   return {
     service: 'shop',
@@ -49,7 +49,11 @@ export function change(n) {
     region: 'eu-west-1',
     replicas: 2 + (n % 9),
     image: `registry.example.com/shop/web@sha256:${randomBytes(32).toString('hex')}`,
-    env: { LOG_LEVEL: 'info', PAYMENTS_URL: 'https://payments.internal.example.com', FEATURES: 'checkout-v2,search' },
+    env: {
+      LOG_LEVEL: 'info',
+      PAYMENTS_URL: 'https://payments.internal.example.com',
+      FEATURES: 'checkout-v2,search,wallet-beta',
+    },
     updatedAt: new Date(1_790_000_000_000 + n * 60_000).toISOString(),
   }
 }

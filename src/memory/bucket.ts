@@ -25,7 +25,7 @@ export class MemoryBucket {
   overwrite(key: ObjectKey, bytes: Uint8Array): VersionToken {
     this.#writes += 1
     const token = `v${this.#writes}`
-    this.#objects.set(key, { bytes: Uint8Array.from(bytes), token })
+    this.#objects.set(key, { bytes: new Uint8Array(bytes), token })
     return token
   }
 

@@ -45,7 +45,7 @@ class MemoryStore implements ObjectStore {
     const found = this.#bucket.peek(key)
     if (found === undefined) return undefined
     if (found.token === options.unlessToken) return 'unchanged'
-    return { bytes: Uint8Array.from(found.bytes), token: found.token }
+    return { bytes: new Uint8Array(found.bytes), token: found.token }
   }
 
   async put(

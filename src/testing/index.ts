@@ -1,4 +1,5 @@
 export { type FaultAction, type FaultMatch, FaultPlan, type FaultRule, type FaultTarget, type Hold } from './faults.ts'
+export { type KeyProviderHarness, type KeyProviderSuiteOptions, testKeyProvider } from './key-provider.ts'
 export type { ObjectStoreCase, ObjectStoreContext } from './object-store/context.ts'
 export { type ObjectStoreHarness, type ObjectStoreSuiteOptions, testObjectStore } from './object-store.ts'
 export { type FaultProxy, type ProxiedRequest, startFaultProxy } from './proxy.ts'

@@ -1,0 +1,59 @@
+import { type Call, type Command, defineCommand } from '../command.ts'
+import { redactAddress, redactKey } from '../redact.ts'
+import type { Origin } from '../settings.ts'
+import { columns, shown } from '../text.ts'
+
+const options = {} as const
+
+interface Shown {
+  name: string
+  /** Redacted; null when the setting is not set. */
+  value: string | readonly string[] | null
+  origin: Origin | null
+}
+
+interface Configuration {
+  file: string | null
+  settings: Shown[]
+}
+
+async function config(call: Call<typeof options>): Promise<Configuration> {
+  const { store, keys, storeId, file } = await call.settings()
+  return {
+    file: file?.path ?? null,
+    settings: [
+      { name: 'store', value: store ? redactAddress(store.value) : null, origin: store?.origin ?? null },
+      {
+        name: 'keys',
+        value: keys ? keys.typed.map((key, i) => redactKey(key, keys.value[i])) : null,
+        origin: keys?.origin ?? null,
+      },
+      { name: 'storeId', value: storeId?.value ?? null, origin: storeId?.origin ?? null },
+    ],
+  }
+}
+
+function originText(origin: Origin | null): string {
+  if (origin === null) return ''
+  return `from ${{ flag: 'the flag', environment: 'the environment:', file: 'the file' }[origin.from]} ${shown(origin.name)}`
+}
+
+export const command: Command = defineCommand({
+  name: 'config',
+  about:
+    'Shows every setting and where it comes from: flag before environment before the nearest keelstate.json. Secrets are not shown.',
+  positionals: [],
+  options,
+  examples: [['config', 'which store would be used here, and why']],
+  run: config,
+  async people({ file, settings }, output) {
+    const rows = settings.map(({ name, value, origin }) => [
+      name,
+      value === null ? '(not set)' : typeof value === 'string' ? value : value.join(', '),
+      originText(origin),
+    ])
+    await output.data(columns(rows))
+    if (file === null) await output.talk('no keelstate.json here or above')
+  },
+  json: ({ file, settings }) => ({ file, settings }),
+})

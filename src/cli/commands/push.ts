@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto'
+import { BODY_TYPES, chooseBodyType } from '../../core/body-type.ts'
+import { KeelstateError } from '../../core/errors.ts'
+import { bytes, type RevisionInfo } from '../../index.ts'
+import { usage } from '../arguments.ts'
+import { type Call, type Command, defineCommand } from '../command.ts'
+import { currentInfo, notCurrent, parentId } from '../current.ts'
+import { readBody } from '../local-files.ts'
+import { revisionJson, revisionLine } from '../revisions.ts'
+import { byteCount, nearest, shown } from '../text.ts'
+
+const options = {
+  message: { type: 'string', short: 'm', value: 'TEXT', help: 'why; kept in the revision' },
+  parent: {
+    type: 'string',
+    value: 'REV|none',
+    help: 'replace this revision only: exit 3 when it is not current (any more)',
+  },
+  label: { type: 'string', value: 'LABEL', help: 'name the new revision' },
+  type: {
+    type: 'string',
+    value: 'TYPE',
+    help: "snapshot, json or bytes; left out: the document's last, else detected",
+  },
+  'dry-run': { type: 'boolean', help: 'say what would happen, write nothing' },
+  'allow-empty': { type: 'boolean', help: 'let an empty body through' },
+} as const
+
+interface Pushed {
+  name: string
+  dryRun: boolean
+  unchanged: boolean
+  type: string
+  bytes: number
+  revision?: RevisionInfo
+  replaced?: RevisionInfo
+}
+
+async function push(call: Call<typeof options>): Promise<Pushed> {
+  const { host, signal, positionals } = call
+  const name = positionals[0]!
+  const file = positionals[1] ?? (host.stdin.isTTY === true ? undefined : '-')
+  if (file === undefined) throw usage('push', 'push needs a FILE, or a body on standard input.')
+  const { message, label, parent: parentRef, 'dry-run': dryRun } = call.options
+  const chosenType = checkedType(call.options.type)
+  const document = (await call.open()).document(name, bytes())
+  const body = await readBody(file, host)
+  if (body.length === 0 && !call.options['allow-empty']) throw emptyBody(name)
+
+  const now = await currentInfo(document, signal)
+  const parent = await parentId(document, parentRef, signal)
+  if (parent !== undefined && parent !== (now?.id ?? 'none')) throw notCurrent('push', name, now)
+  const type = chooseBodyType(body, chosenType, now?.type)
+  const result = { name, dryRun, type, bytes: body.length }
+  if (now !== undefined && sameBytes(body, now)) {
+    const moved = label !== undefined && !dryRun ? await document.label(label, now.id, { signal }) : now
+    return { ...result, type: now.type, unchanged: true, revision: moved }
+  }
+  if (dryRun) return { ...result, unchanged: false, ...(now && { replaced: now }) }
+  const change = {
+    // Without --parent whatever is current when the commit lands is replaced; the commit says what that was.
+    parent: parent ?? 'any',
+    type,
+    signal,
+    ...(message !== undefined && { message }),
+    ...(label !== undefined && { label }),
+  }
+  const revision = await document.commit(body, change)
+  return { ...result, unchanged: false, revision, ...(revision.replaced && { replaced: revision.replaced }) }
+}
+
+function checkedType(type: string | undefined): string | undefined {
+  if (type === undefined || BODY_TYPES.some((known) => known === type)) return type
+  throw usage(
+    'push',
+    `There is no type ${JSON.stringify(shown(type))}; the nearest is ${nearest(type, BODY_TYPES)?.word}.`,
+  )
+}
+
+function sameBytes(body: Uint8Array, now: RevisionInfo): boolean {
+  return body.length === now.bytes && createHash('sha256').update(body).digest('hex') === now.digest
+}
+
+function emptyBody(name: string): KeelstateError<'InvalidInput'> {
+  return new KeelstateError('InvalidInput', {
+    operation: 'push',
+    key: name,
+    message: 'The body is empty; nothing was written.',
+    hint: 'An empty body is more often a tool that failed than a state. Add --allow-empty if it is meant.',
+  })
+}
+
+export const command: Command = defineCommand({
+  name: 'push',
+  about:
+    'Makes the exact bytes of FILE (- or nothing: standard input) the current revision of NAME. The same bytes as current make no new revision.',
+  positionals: ['NAME', 'FILE?'],
+  options,
+  examples: [
+    ['push network/terraform terraform.tfstate -m "add subnet"', 'from a file'],
+    ['push shop/prod --parent 01J8ZQ4W6E3V7K2N9R5T1X8Y0C < shop.json', 'only if nobody else pushed since'],
+  ],
+  run: push,
+  async people({ name, dryRun, unchanged, type, bytes: size, revision, replaced }, output) {
+    const what = `${shown(name)} (${type}, ${byteCount(size)})`
+    if (unchanged) await output.talk(`unchanged: ${shown(name)} is already ${revisionLine(revision!)}`)
+    else if (dryRun) await output.talk(`would push ${what}`)
+    else await output.talk(`pushed ${what} as ${revisionLine(revision!)}`)
+    if (replaced) await output.talk(`${dryRun ? 'would replace' : 'replaced'} ${revisionLine(replaced)}`)
+  },
+  json: ({ name, dryRun, unchanged, type, bytes: size, revision, replaced }) => ({
+    name,
+    dryRun,
+    unchanged,
+    type,
+    bytes: size,
+    revision: revision ? revisionJson(revision) : null,
+    replaced: replaced ? revisionJson(replaced) : null,
+  }),
+})

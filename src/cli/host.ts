@@ -1,0 +1,16 @@
+import type { Readable, Writable } from 'node:stream'
+
+/** An output stream, and whether a person looks at it. */
+export type OutputStream = Writable & { readonly isTTY?: boolean }
+export type InputStream = Readable & { readonly isTTY?: boolean }
+
+/** What a command may touch of the process that runs it. */
+export interface Host {
+  readonly env: NodeJS.ProcessEnv
+  readonly cwd: string
+  readonly stdin: InputStream
+  readonly stdout: OutputStream
+  readonly stderr: OutputStream
+  /** Fires on SIGINT and SIGTERM. */
+  readonly signal: AbortSignal
+}

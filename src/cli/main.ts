@@ -1,0 +1,58 @@
+import type { Command } from './command.ts'
+import type { Host } from './host.ts'
+
+/** Every command with what it does in a few words; each is a file of its own, imported when it is called. */
+const COMMANDS: Readonly<Record<string, readonly [about: string, load: () => Promise<{ readonly command: Command }>]>> =
+  {
+    init: ['make a store and its configuration file', () => import('./commands/init.ts')],
+    push: ['make a file the current revision of a document', () => import('./commands/push.ts')],
+    pull: ['write out the body of the current or another revision', () => import('./commands/pull.ts')],
+    list: ['list the documents of the store', () => import('./commands/list.ts')],
+    status: ['show what is current, and the labels', () => import('./commands/status.ts')],
+    history: ['list revisions, newest first', () => import('./commands/history.ts')],
+    diff: ['show what changed between two revisions', () => import('./commands/diff.ts')],
+    rollback: ['make the content of an earlier revision current again', () => import('./commands/rollback.ts')],
+    label: ['name a revision, or remove the name', () => import('./commands/label.ts')],
+    delete: ['delete a document with its history', () => import('./commands/delete.ts')],
+    verify: ['read and check everything a document consists of', () => import('./commands/verify.ts')],
+    config: ['show the settings and where each comes from', () => import('./commands/config.ts')],
+  }
+
+/**
+ * Runs one command line and resolves to its exit code. Never rejects.
+ *
+ * Nothing but `node:` modules is imported before it is known that more than the version is asked for.
+ */
+export async function main(args: readonly string[], host: Host): Promise<number> {
+  if (args[0] === '--version' || args[0] === '-V') {
+    const { readFileSync } = await import('node:fs')
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+      version: string
+    }
+    host.stdout.write(`${version}\n`)
+    return 0
+  }
+  const { dispatch } = await import('./dispatch.ts')
+  return dispatch(args, host, COMMANDS)
+}
+
+/** Runs the process's own command line: `bin/keelstate.cjs` calls it. */
+export async function run(args: readonly string[]): Promise<void> {
+  const interrupt = new AbortController()
+  const onSignal = (signal: NodeJS.Signals) => {
+    // The second one does not wait for what the first one asked to stop.
+    if (interrupt.signal.aborted) process.exit(130)
+    interrupt.abort(signal)
+  }
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+  // Without a listener a reader that goes away would end the process with a stack trace.
+  process.stdout.on('error', quietBrokenPipe)
+  process.stderr.on('error', quietBrokenPipe)
+  const { env, stdin, stdout, stderr } = process
+  process.exitCode = await main(args, { env, cwd: process.cwd(), stdin, stdout, stderr, signal: interrupt.signal })
+  process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+}
+
+function quietBrokenPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
+}

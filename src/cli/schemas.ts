@@ -1,0 +1,178 @@
+import { z } from 'zod'
+
+/**
+ * What every command prints with `--json`. The tests hold the commands to it and docs/cli.md is written from it; nothing imports it at
+ * run time.
+ */
+
+const revision = z
+  .strictObject({
+    id: z.string().describe('its id'),
+    number: z.int().positive().describe('its number: the N of @N'),
+    seq: z.int().positive().describe('the head write that added it'),
+    parent: z.string().nullable().describe('id of the revision that was current before it'),
+    from: z.string().nullable().describe('id of the revision whose content it took over (rollback)'),
+    at: z.iso.datetime().describe("when, by its writer's clock"),
+    by: z.string().describe('who'),
+    message: z.string().describe('why'),
+    until: z.iso.datetime().nullable().describe('when it stopped being current'),
+    epoch: z.string().regex(/^\d+$/).describe('fencing token it was written under, as text; "0" without a lock'),
+    type: z.string().describe('snapshot, json, bytes or a media type'),
+    bytes: z.int().nonnegative().describe('length of the body'),
+    digest: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .describe('SHA-256 of the body, hex'),
+    labels: z.array(z.string()).describe('labels on it'),
+    current: z.boolean().describe('whether it was current when this was read'),
+  })
+  .meta({ id: 'revision' })
+
+const head = {
+  name: z.string().describe('the document, as typed'),
+  kind: z.string().describe('its kind'),
+  seq: z.int().positive().describe('how often its head was written'),
+  epoch: z.string().regex(/^\d+$/).describe('highest fencing token that claimed it, as text'),
+  writeId: z.string().describe('id of the last head write, hex'),
+  keyId: z.string().describe('id of the data key, hex'),
+  hasCurrent: z.boolean().describe('whether it has a current revision'),
+  recipients: z.array(z.strictObject({ provider: z.string(), keyId: z.string() })).describe('keys that open it'),
+  headBytes: z.int().positive().describe('stored size of the head'),
+}
+
+const name = z.string().describe('the document, as typed')
+const dryRun = z.boolean().describe('whether --dry-run was given: nothing was written')
+const replaced = revision.nullable().describe('what was current before; null when nothing was')
+
+function of<T extends z.ZodRawShape>(command: string, shape: T): z.ZodType {
+  return z.strictObject({ schema: z.literal(`keelstate.${command}/1`), ...shape })
+}
+
+/** By command. */
+export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
+  init: of('init', {
+    store: z.string().describe('the address, without secrets'),
+    storeId: z.string().describe('32 hex digits'),
+    created: z.boolean().describe('false when the store was there already'),
+    opened: z.string().nullable().describe('a document that a configured key opened; null when there was none to try'),
+    keyFile: z.string().nullable().describe('the key that --new-key made'),
+    configuration: z
+      .strictObject({ file: z.string(), written: z.boolean() })
+      .describe('the configuration file, and whether this wrote it'),
+  }),
+  push: of('push', {
+    name,
+    dryRun,
+    unchanged: z.boolean().describe('the body is what was current already; no revision was made'),
+    type: z.string().describe('the type recorded with the body'),
+    bytes: z.int().nonnegative().describe('length of the body'),
+    revision: revision.nullable().describe('what is current now; null in a dry run that would change something'),
+    replaced,
+  }),
+  pull: of('pull', {
+    name,
+    revision,
+    file: z.string().nullable().describe('where the body was written; null without --output'),
+    contentBase64: z.base64().nullable().describe('the body, when it was not written to a file'),
+  }),
+  list: of('list', {
+    documents: z.array(z.strictObject(head)).describe('one for each document, by name'),
+    unreadable: z
+      .array(z.strictObject({ name: z.string(), kind: z.string(), code: z.string(), message: z.string() }))
+      .describe('documents whose head is damaged, foreign or of a newer format'),
+  }),
+  status: of('status', {
+    ...head,
+    current: revision.nullable().describe('the current revision'),
+    lastNumber: z.int().nonnegative().describe('how many revisions were ever committed'),
+    labels: z.record(z.string(), z.string()).describe('label → id of the revision it is on'),
+    deleted: z
+      .strictObject({ at: z.iso.datetime(), by: z.string(), message: z.string() })
+      .nullable()
+      .describe('who deleted it; null when it is not deleted'),
+  }),
+  history: of('history', {
+    name,
+    revisions: z.array(revision).describe('newest first'),
+    more: z.boolean().describe('whether there are older ones than --limit let through'),
+  }),
+  diff: of('diff', {
+    from: revision,
+    to: revision,
+    equal: z.boolean().describe('the two bodies are the same bytes'),
+    changes: z
+      .array(
+        z.strictObject({
+          path: z.array(z.union([z.string(), z.int()])),
+          kind: z.enum(['added', 'removed', 'changed']),
+          before: z.unknown(),
+          after: z.unknown(),
+        }),
+      )
+      .nullable()
+      .describe('member by member; null when one of the bodies is not JSON'),
+  }),
+  rollback: of('rollback', {
+    name,
+    dryRun,
+    target: revision.describe('whose content is current again'),
+    revision: revision.nullable().describe('the new revision; null in a dry run'),
+    replaced,
+  }),
+  label: of('label', {
+    name,
+    label: z.string().describe('the label'),
+    removed: z.boolean().describe('whether --remove took it away'),
+    revision: revision.nullable().describe('the revision it is on; null when it was removed'),
+  }),
+  delete: of('delete', {
+    name,
+    dryRun,
+    deleted: z.boolean().describe('false in a dry run, and when the answer was no'),
+    revision: revision.describe('what was current'),
+  }),
+  verify: of('verify', {
+    ok: z.boolean().describe('nothing is damaged'),
+    documents: z
+      .array(
+        z.strictObject({
+          name: z.string(),
+          ok: z.boolean(),
+          revisions: z.int().nonnegative(),
+          objects: z.int().nonnegative(),
+          bytes: z.int().nonnegative(),
+          unreachable: z.int().nonnegative(),
+          problems: z.array(z.strictObject({ key: z.string(), code: z.string(), message: z.string() })),
+        }),
+      )
+      .describe(
+        'what was read of each: kept revisions, objects, body bytes, objects that nothing needs, and what is wrong',
+      ),
+  }),
+  config: of('config', {
+    file: z.string().nullable().describe('the keelstate.json that was found'),
+    settings: z
+      .array(
+        z.strictObject({
+          name: z.enum(['store', 'keys', 'storeId']),
+          value: z.union([z.string(), z.array(z.string())]).nullable(),
+          origin: z.strictObject({ from: z.enum(['flag', 'environment', 'file']), name: z.string() }).nullable(),
+        }),
+      )
+      .describe('each setting, redacted, and where it came from; null when it is not set'),
+  }),
+}
+
+/** The last line of stderr when a command with `--json` fails. `report` is there when `verify` found damage. */
+export const FAILURE: z.ZodType = z.strictObject({
+  error: z
+    .strictObject({
+      code: z.string().describe("the error's code, such as Conflict; Unexpected for what is no error of keelstate"),
+      message: z.string().describe('what happened'),
+      hint: z.string().nullable().describe('the next step'),
+      retry: z.enum(['never', 'safe', 'after-refresh']).describe('whether the same call may be made again'),
+      key: z.string().nullable().describe('the document, object, file or option it is about'),
+    })
+    .describe('what failed'),
+  report: z.unknown().optional().describe('verify only: what it would have printed, with the damage that was found'),
+})

@@ -1,0 +1,154 @@
+import { KeelstateError } from '../core/errors.ts'
+import type { S3Settings } from './options.ts'
+
+/** What is needed of an `S3Client` that a user passes in; the SDK's own fits. */
+export interface S3ClientSlice {
+  send(command: never, options?: { abortSignal?: AbortSignal; requestTimeout?: number }): Promise<unknown>
+  /** Asked before the first request, so that a lack of credentials or of a region is told from a refusal by the service. */
+  readonly config?: {
+    readonly credentials?: (() => Promise<unknown>) | undefined
+    readonly region?: (() => Promise<unknown>) | undefined
+  }
+}
+
+/** How one request is bounded. */
+export interface S3CallOptions {
+  readonly signal: AbortSignal
+  /** Time until the answer begins, in ms. */
+  readonly timeoutMs: number
+}
+
+export interface S3GetInput {
+  Bucket: string
+  Key: string
+  IfNoneMatch?: string
+  ExpectedBucketOwner?: string
+}
+
+export interface S3GetOutput {
+  ETag?: string
+  ContentLength?: number
+  Body?: AsyncIterable<Uint8Array> & { destroy?(error?: Error): unknown }
+}
+
+export interface S3PutInput {
+  Bucket: string
+  Key: string
+  Body: Uint8Array
+  ContentLength: number
+  ContentType: string
+  CacheControl?: string
+  IfNoneMatch?: string
+  IfMatch?: string
+  ExpectedBucketOwner?: string
+  ServerSideEncryption?: 'AES256' | 'aws:kms'
+  SSEKMSKeyId?: string
+}
+
+export interface S3PutOutput {
+  ETag?: string
+}
+
+export interface S3DeleteInput {
+  Bucket: string
+  Delete: { Objects: { Key: string }[]; Quiet: true }
+  ExpectedBucketOwner?: string
+}
+
+export interface S3DeleteOutput {
+  Errors?: { Key?: string; Code?: string; Message?: string }[]
+}
+
+export interface S3ListInput {
+  Bucket: string
+  Prefix: string
+  MaxKeys: number
+  ContinuationToken?: string
+  ExpectedBucketOwner?: string
+}
+
+export interface S3ListOutput {
+  Contents?: { Key?: string; Size?: number }[]
+  NextContinuationToken?: string
+}
+
+/** The four operations that the driver makes, each one request. */
+export interface S3Operations {
+  getObject(input: S3GetInput, call: S3CallOptions): Promise<S3GetOutput>
+  putObject(input: S3PutInput, call: S3CallOptions): Promise<S3PutOutput>
+  deleteObjects(input: S3DeleteInput, call: S3CallOptions): Promise<S3DeleteOutput>
+  listObjects(input: S3ListInput, call: S3CallOptions): Promise<S3ListOutput>
+  /** Region and credentials, before anything is sent. Rejects with the SDK's error, or with that of the user's function. */
+  prepare(): Promise<void>
+  destroy(): void
+}
+
+/**
+ * Loads the SDK and makes the client.
+ *
+ * @throws {KeelstateError} `Unsupported` when the SDK is not installed.
+ */
+export async function connectS3(settings: S3Settings): Promise<S3Operations> {
+  const sdk = await import('@aws-sdk/client-s3').catch((cause: unknown) => {
+    throw new KeelstateError('Unsupported', {
+      operation: 's3Store',
+      message: 'The AWS SDK for S3 is not installed, or cannot be loaded.',
+      hint: 'Install it beside keelstate: npm install @aws-sdk/client-s3',
+      details: { notExecuted: true },
+      cause,
+    })
+  })
+  const own =
+    settings.client === undefined ? withoutNodeWarning(() => new sdk.S3Client(clientConfig(settings))) : undefined
+  const client = (settings.client ?? own) as S3ClientSlice
+  const send = async <T>(command: object, { signal, timeoutMs }: S3CallOptions): Promise<T> =>
+    (await client.send(command as never, { abortSignal: signal, requestTimeout: timeoutMs })) as T
+  return {
+    getObject: (input, call) => send(new sdk.GetObjectCommand(input), call),
+    putObject: (input, call) => send(new sdk.PutObjectCommand(input), call),
+    deleteObjects: (input, call) => send(new sdk.DeleteObjectsCommand(input), call),
+    listObjects: (input, call) => send(new sdk.ListObjectsV2Command(input), call),
+    async prepare() {
+      await client.config?.region?.()
+      await client.config?.credentials?.()
+    },
+    destroy: () => own?.destroy(),
+  }
+}
+
+/** One attempt, timeouts that fire, no extra round trip for large bodies, checksums where the service is known to take them. */
+function clientConfig(settings: S3Settings) {
+  const { endpoint, region, credentials, attemptTimeoutMs, connectTimeoutMs } = settings
+  const custom = endpoint !== undefined
+  return {
+    ...(custom ? { endpoint } : {}),
+    ...(region === undefined && !custom ? {} : { region: region ?? 'us-east-1' }),
+    ...(credentials === undefined ? {} : { credentials }),
+    forcePathStyle: settings.forcePathStyle ?? custom,
+    maxAttempts: 1, // whoever calls the driver owns the retries
+    expectContinueHeader: false as const, // else bodies from 2 MiB cost a round trip and a connection of their own
+    requestHandler: {
+      requestTimeout: attemptTimeoutMs,
+      throwOnRequestTimeout: true, // without it, the SDK only logs
+      connectionTimeout: connectTimeoutMs,
+    },
+    // S3-compatible stores often do not take the checksums that are the SDK's default: aws-sdk-js-v3#6819
+    ...(custom
+      ? ({ requestChecksumCalculation: 'WHEN_REQUIRED', responseChecksumValidation: 'WHEN_REQUIRED' } as const)
+      : {}),
+  }
+}
+
+const WARNING_SWITCH = 'AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'
+
+/** Makes a client without the SDK's warning about old versions of Node, whose support is keelstate's to state. The environment is left as it was. */
+function withoutNodeWarning<T>(make: () => T): T {
+  const before = process.env[WARNING_SWITCH]
+  process.env[WARNING_SWITCH] = 'true'
+  try {
+    return make()
+  } finally {
+    if (before === undefined) delete process.env[WARNING_SWITCH]
+    else process.env[WARNING_SWITCH] = before
+  }
+}
