@@ -19,6 +19,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 const BY_CODE: Record<ErrorCode, ExitCode> = {
   NotFound: EXIT.notFound,
   BucketMissing: EXIT.failed,
+  NoCurrent: EXIT.notFound,
   AlreadyExists: EXIT.failed,
   PreconditionFailed: EXIT.conflict,
   Conflict: EXIT.conflict,
