@@ -77,15 +77,18 @@ async function removeStore() {
     rmSync(path.startsWith('/') ? path : join(folder, path), { recursive: true, force: true })
     return
   }
-  const { parseS3Address, s3Store } = await import('../dist/s3/index.js')
-  const store = s3Store(parseS3Address(address))
-  try {
-    for (let page = await store.list(''); page.objects.length > 0; page = await store.list('')) {
-      await store.delete(page.objects.map(({ key }) => key))
-    }
-  } finally {
-    await store.close()
+  // Past the library, which never deletes a head: a document that somebody may remember must not vanish.
+  const { parseS3Address } = await import('../dist/s3/index.js')
+  const { S3Client, ListObjectsV2Command, DeleteObjectsCommand } = await import('@aws-sdk/client-s3')
+  const { bucket: Bucket, prefix, region, endpoint } = parseS3Address(address)
+  const client = new S3Client({ ...(region && { region }), ...(endpoint && { endpoint, forcePathStyle: true }) })
+  for (;;) {
+    const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket, Prefix: `${prefix}/` }))
+    if (Contents.length === 0) break
+    const Objects = Contents.map(({ Key }) => ({ Key }))
+    await client.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }))
   }
+  client.destroy()
 }
 
 const all = deployments()
@@ -139,7 +142,7 @@ run(['verify', '--all'])
 if (keep) {
   say(`Kept: ${folder}${address.startsWith('s3:') ? `, and the store ${address}` : ''}`)
 } else {
-  await removeStore()
+  await removeStore().catch((error) => fail(`${address} could not be removed: ${error.message}`))
   rmSync(folder, { recursive: true, force: true })
   say('Done; everything was removed again. Run it with -- --keep to look around.')
 }

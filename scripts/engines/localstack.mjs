@@ -8,6 +8,7 @@ import { installed } from './cache.mjs'
 import { firstThatRuns, launch, run, say } from './process.mjs'
 
 const REQUIREMENTS = fileURLToPath(new URL('./localstack-requirements.txt', import.meta.url))
+const MAIN = fileURLToPath(new URL('./localstack-main.py', import.meta.url))
 const INSTALL_LIMIT_MS = 15 * 60_000
 
 async function install() {
@@ -61,12 +62,11 @@ async function start() {
   const command = python(await install())
   return launch('localstack', ({ port, folder }) => ({
     command,
-    args: ['-m', 'localstack.runtime.main'],
+    args: [MAIN],
     env: {
       SERVICES: 's3',
       GATEWAY_LISTEN: `127.0.0.1:${port}`,
       LOCALSTACK_HOST: `127.0.0.1:${port}`,
-      GATEWAY_SERVER: 'hypercorn', // the default server listens on all interfaces
       OVERRIDE_IN_DOCKER: '0', // in any container it takes itself for its own image
       FILESYSTEM_ROOT: folder,
       DISABLE_EVENTS: '1',

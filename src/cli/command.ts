@@ -12,7 +12,7 @@ import type { Host } from './host.ts'
 import type { JsonBody, Output } from './output.ts'
 import { type Progress, startProgress } from './progress.ts'
 import { loadSettings, type Settings } from './settings.ts'
-import { type OpenNeeds, openConfiguredStore } from './store.ts'
+import type { OpenNeeds } from './store.ts'
 
 /** What a command's `run` works with. */
 export interface Call<T extends OptionTable = OptionTable> {
@@ -65,6 +65,8 @@ export function defineCommand<T extends OptionTable, R>(definition: CommandDefin
         progress,
         settings: () => (settings ??= loadSettings(options, host.env, host.cwd)),
         async open(needs) {
+          // Loaded here, so that help and mistakes in what was typed cost no drivers and no envelope.
+          const { openConfiguredStore } = await import('./store.ts')
           const store = await openConfiguredStore(await call.settings(), needs)
           stores.push(store)
           return store

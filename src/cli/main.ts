@@ -29,8 +29,7 @@ export async function main(args: readonly string[], host: Host): Promise<number>
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
       version: string
     }
-    host.stdout.write(`${version}\n`)
-    return 0
+    return await new Promise((resolve) => host.stdout.write(`${version}\n`, (error) => resolve(error ? 1 : 0)))
   }
   const { dispatch } = await import('./dispatch.ts')
   return dispatch(args, host, COMMANDS)
@@ -45,14 +44,10 @@ export async function run(args: readonly string[]): Promise<void> {
     interrupt.abort(signal)
   }
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
-  // Without a listener a reader that goes away would end the process with a stack trace.
-  process.stdout.on('error', quietBrokenPipe)
-  process.stderr.on('error', quietBrokenPipe)
+  // Whoever writes hears of failures; without a listener they would also end the process with a stack trace.
+  process.stdout.on('error', () => {})
+  process.stderr.on('error', () => {})
   const { env, stdin, stdout, stderr } = process
   process.exitCode = await main(args, { env, cwd: process.cwd(), stdin, stdout, stderr, signal: interrupt.signal })
   process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
-}
-
-function quietBrokenPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error
 }

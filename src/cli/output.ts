@@ -26,14 +26,19 @@ export class Output {
     this.#stderr = host.stderr
   }
 
-  /** Writes data; resolves once the stream took it. A reader that went away (`| head`) is no failure. */
-  data(content: string | Uint8Array): Promise<void> {
-    return write(this.#stdout, content)
+  /**
+   * Writes data; resolves once the stream took it. A reader that went away (`| head`) is no failure.
+   *
+   * @throws {KeelstateError} `NoSpace` or `Unavailable` when not all of it could be written.
+   */
+  async data(content: string | Uint8Array): Promise<void> {
+    const error = await write(this.#stdout, content)
+    if (error !== undefined && !isBrokenPipe(error)) throw outputLost(error)
   }
 
-  /** Writes one line for the person who is watching. */
-  talk(line: string): Promise<void> {
-    return write(this.#stderr, `${line}\n`)
+  /** Writes one line for the person who is watching. Never rejects: what was done is done, whoever is told. */
+  async talk(line: string): Promise<void> {
+    await write(this.#stderr, `${line}\n`)
   }
 
   /** The one object of a successful command with `--json`. */
@@ -66,16 +71,22 @@ function errorJson(error: unknown): ErrorJson {
   return { code: 'Unexpected', message, hint, retry: 'never', key: null }
 }
 
-function write(stream: OutputStream, content: string | Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    stream.write(content, (error) => {
-      if (error && !isBrokenPipe(error)) reject(error)
-      else resolve()
-    })
-  })
+/** Resolves once the stream took it; to the error when it did not. The stream needs an `error` listener of its own. */
+function write(stream: OutputStream, content: string | Uint8Array): Promise<NodeJS.ErrnoException | undefined> {
+  return new Promise((resolve) => stream.write(content, (error) => resolve(error ?? undefined)))
 }
 
 /** The reader of a pipe closed it. */
-export function isBrokenPipe(error: NodeJS.ErrnoException): boolean {
-  return error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED'
+function isBrokenPipe({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'EPIPE' || code === 'ERR_STREAM_DESTROYED'
+}
+
+/** What is redirected into a file that cannot take it must not pass for whole. */
+function outputLost(cause: NodeJS.ErrnoException): KeelstateError {
+  const full = cause.code === 'ENOSPC' || cause.code === 'EDQUOT'
+  return new KeelstateError(full ? 'NoSpace' : 'Unavailable', {
+    message: `Standard output could not be written (${cause.code}); what is there is not whole.`,
+    details: { status: cause.code ?? 'unknown' },
+    cause,
+  })
 }

@@ -1,4 +1,6 @@
+export { type CountedRequest, CountingStore, countingStore, type RequestCount } from './counting-store.ts'
 export { type FaultAction, type FaultMatch, FaultPlan, type FaultRule, type FaultTarget, type Hold } from './faults.ts'
+export { type FaultyStore, faultyStore } from './faulty-store.ts'
 export { type KeyProviderHarness, type KeyProviderSuiteOptions, testKeyProvider } from './key-provider.ts'
 export type { ObjectStoreCase, ObjectStoreContext } from './object-store/context.ts'
 export { type ObjectStoreHarness, type ObjectStoreSuiteOptions, testObjectStore } from './object-store.ts'
@@ -17,3 +19,12 @@ export {
   type TestRunner,
   tableProblems,
 } from './suite.ts'
+export {
+  type FaultKind,
+  testVerdicts,
+  type VerdictCase,
+  type VerdictContext,
+  type VerdictHarness,
+  type VerdictOptions,
+  type VerdictPlace,
+} from './verdicts.ts'

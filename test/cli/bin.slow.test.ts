@@ -73,6 +73,16 @@ describe('bin/keelstate.cjs', () => {
     expect(stderr).not.toMatch(/EPIPE|error| {4}at /i)
   })
 
+  it('fails when what it writes could not be kept, and not when only its talk is lost', () => {
+    const shell = (script: string) =>
+      spawnSync('sh', ['-c', script, process.execPath, bin], { cwd: folder, env, encoding: 'utf8' })
+    const lost = shell('"$0" "$1" pull shop/prod --json > /dev/full')
+    expect(lost.status).toBe(1)
+    expect(JSON.parse(lost.stderr)).toMatchObject({ error: { code: 'NoSpace' } })
+    expect(shell('"$0" "$1" --version > /dev/full').status).toBe(1)
+    expect(shell('"$0" "$1" pull shop/prod 2> /dev/full')).toMatchObject({ status: 0, stdout: '{"a":1}' })
+  })
+
   it.each(['SIGINT', 'SIGTERM'] as const)(
     '%s while it reads its input ends it with 130, and nothing is written',
     async (signal) => {

@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto'
 import type { S3Observations } from './deviations.ts'
 import { S3_MATRIX, type S3MatrixRow, type S3MatrixTokens } from './rows.ts'
 
+const SILENCE_MS = 15_000 // a body that LocalStack damaged is announced longer than it is, and its rest never comes
+
 /** An S3 service to ask. Path style is used. */
 export interface S3Endpoint {
   endpoint: string
@@ -188,6 +190,7 @@ class MatrixRun {
       credentials,
       forcePathStyle: true,
       maxAttempts: 1,
+      requestHandler: { socketTimeout: SILENCE_MS },
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
     })

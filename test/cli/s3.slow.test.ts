@@ -1,0 +1,89 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { type S3Server, startS3Server } from '../../src/testing/index.ts'
+import { Workspace } from './workspace.ts'
+
+const script = fileURLToPath(new URL('../../scripts/quickstart.mjs', import.meta.url))
+const HEAD = { operation: 'PutObject', key: '*heads/*' }
+
+let server: S3Server
+let at: Workspace
+let store: string
+
+beforeAll(async () => {
+  server = await startS3Server()
+  server.createBucket('acme-state')
+  store = `s3://acme-state/prod?region=${server.region}&endpoint=${server.endpoint}`
+})
+afterAll(() => server.close())
+
+beforeEach(async () => {
+  vi.stubEnv('AWS_ACCESS_KEY_ID', server.credential.accessKeyId)
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', server.credential.secretAccessKey)
+  at = new Workspace()
+  at.write('keelstate.json', JSON.stringify({ store, keys: 'plaintext' }))
+  await at.ok(['init'])
+})
+afterEach(() => {
+  server.faults.clear()
+  server.deny(server.credential.accessKeyId, [])
+  vi.unstubAllEnvs()
+  at.remove()
+})
+
+describe('the commands on S3', () => {
+  it('are the same, with two requests for a push and one for a pull when the store’s id is configured', async () => {
+    const { json } = await at.ok(['init', '--json'])
+    at.write('keelstate.json', JSON.stringify({ store, keys: 'plaintext', storeId: json.storeId }))
+    server.takeRequests()
+    await at.ok(['push', 'shop/prod'], { input: '{"a":1}' })
+    expect(server.takeRequests().map(({ operation }) => operation)).toEqual(['GetObject', 'PutObject'])
+    expect((await at.ok(['pull', 'shop/prod'])).stdout).toBe('{"a":1}')
+    expect(server.takeRequests().map(({ operation }) => operation)).toEqual(['GetObject'])
+  })
+
+  it('find out that a push landed although its answer was lost', async () => {
+    server.faults.add(HEAD, { do: 'drop-answer' })
+    const { json } = await at.ok(['push', 'lost/answer', '--json'], { input: '1' })
+    expect(json.revision.number).toBe(1)
+    expect((await at.ok(['history', 'lost/answer', '--json'])).json.revisions).toHaveLength(1)
+  })
+
+  it('end with 7 when an interrupted push may have landed and the store cannot say', async () => {
+    server.faults.add({ ...HEAD, times: Number.POSITIVE_INFINITY }, { do: 'stall', when: 'after' })
+    server.faults.add(
+      { operation: 'GetObject', nth: 3, times: Number.POSITIVE_INFINITY },
+      { do: 'status', status: 503, code: 'ServiceUnavailable' },
+    )
+    const interrupt = new AbortController()
+    setTimeout(() => interrupt.abort(), 1_000)
+    const { code, json } = await at.run(['push', 'may/be', '--json'], { input: '1', signal: interrupt.signal })
+    expect([code, json.error.code]).toEqual([7, 'OutcomeUnknown'])
+    expect(`${json.error.message} ${json.error.hint}`).toMatch(/[0-9a-f]{32}@1/)
+  })
+
+  it('end with 1, never with 5, when the bucket or the permission is missing', async () => {
+    const bucket = await at.run(['pull', 'a', '--json', '--store', store.replace('acme-state', 'no-such-bucket')])
+    expect([bucket.code, bucket.json.error.code]).toEqual([1, 'BucketMissing'])
+    server.deny(server.credential.accessKeyId, ['GetObject'])
+    const denied = await at.run(['pull', 'a', '--json'])
+    expect([denied.code, denied.json.error.code]).toEqual([1, 'AccessDenied'])
+    const empty = await at.run(['pull', 'a', '--json', '--store', store.replace('/prod', '/mistyped')])
+    expect(empty.code).toBe(1)
+  })
+})
+
+describe('npm run quickstart', () => {
+  it('runs against S3 by the address alone, and removes what it made there', async () => {
+    const before = server.bucket('acme-state').snapshot()
+    const child = spawn(process.execPath, [script], { env: { ...process.env, KEELSTATE_STORE: store }, stdio: 'pipe' })
+    let said = ''
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    await once(child, 'close')
+    expect(child.exitCode, said).toBe(0)
+    expect(said).toContain("keelstate init --store 's3://acme-state/prod/quickstart-")
+    expect(server.bucket('acme-state').snapshot()).toEqual(before)
+  })
+})
