@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { KeelstateError } from '../core/errors.ts'
 import { openStore } from '../open.ts'
 import type { Backend } from './backend.ts'
-import { deployment, type DeploymentOptions } from './deployment.ts'
+import { type DeploymentOptions, deployment } from './deployment.ts'
 
 /** A kind of backend that an engine can be configured with. */
 export interface BackendType {
@@ -32,7 +32,8 @@ export function createBackendTypes(): BackendTypes {
       if (type.name === '' || types.has(type.name)) {
         throw new KeelstateError('InvalidInput', {
           operation: 'backendTypes.register',
-          message: type.name === '' ? 'A backend type needs a name.' : `The backend type ${type.name} is registered already.`,
+          message:
+            type.name === '' ? 'A backend type needs a name.' : `The backend type ${type.name} is registered already.`,
         })
       }
       types.set(type.name, type)
@@ -62,7 +63,9 @@ export function createBackendTypes(): BackendTypes {
 }
 
 const common = {
-  keys: z.union([z.string(), z.array(z.string()).min(1)]).describe('Recipients of new documents, such as env:STATE_KEY; plaintext for none'),
+  keys: z
+    .union([z.string(), z.array(z.string()).min(1)])
+    .describe('Recipients of new documents, such as env:STATE_KEY; plaintext for none'),
   lock: z.string().optional().describe('store, or dynamodb://table?region=…'),
   storeId: z.string().optional(),
 }

@@ -6,7 +6,7 @@ import type { Store } from '../core/state-store.ts'
 import type { CallOptions } from '../core/store.ts'
 import type { Backend, DeploymentLockOptions, Lock } from './backend.ts'
 import { decodeSnapshot, encodeSnapshot } from './codec.ts'
-import { type Encrypter, noop } from './encrypters.ts'
+import { type Encrypter, noop } from './encrypter.ts'
 import { timeRevisionIds } from './revision-ids.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -89,7 +89,8 @@ export class Deployment implements Backend {
 
   async commit(snapshot: Snapshot, options: CallOptions & { message?: string } = {}): Promise<string> {
     const change = { ...signalOf(options), ...(options.message === undefined ? {} : { message: options.message }) }
-    const revision = await (this.#held?.commit(snapshot, change) ?? this.document.commit(snapshot, { ...change, parent: 'any' }))
+    const revision = await (this.#held?.commit(snapshot, change) ??
+      this.document.commit(snapshot, { ...change, parent: 'any' }))
     return revision.id
   }
 
@@ -150,5 +151,8 @@ function signalOf({ signal }: CallOptions): { signal?: AbortSignal } {
 }
 
 function isNoRevision(error: unknown): error is KeelstateError<'NotFound'> {
-  return KeelstateError.is(error, 'NotFound') && (error.details.subject === 'revision' || error.details.subject === 'document')
+  return (
+    KeelstateError.is(error, 'NotFound') &&
+    (error.details.subject === 'revision' || error.details.subject === 'document')
+  )
 }
