@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { KeelstateError } from '../core/errors.ts'
-import { columns, nearest, shown } from './text.ts'
+import { columns, shown, suggestion } from './text.ts'
 
 /** One option of a command. */
 export interface OptionSpec {
@@ -109,9 +109,8 @@ function checkPositionals(positionals: readonly string[], syntax: CommandSyntax)
 }
 
 function unknownOption(rawName: string, table: OptionTable, command: string): KeelstateError<'InvalidOptions'> {
-  const written = shown(rawName)
-  const near = nearest(rawName.replace(/^-+/, ''), Object.keys(table))
-  return usage(command, `${command} has no option ${written}; the nearest is --${near?.word}.`)
+  const what = suggestion(rawName.replace(/^-+/, ''), Object.keys(table), '--')
+  return usage(command, `${command} has no option ${shown(rawName)}; ${what}.`)
 }
 
 /** A mistake in what was typed: exit code 2, with the way to the help. */

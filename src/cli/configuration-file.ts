@@ -1,7 +1,7 @@
 import { open, readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { KeelstateError } from '../core/errors.ts'
-import { nearest, shown } from './text.ts'
+import { shown, suggestion } from './text.ts'
 
 export const CONFIGURATION_FILE = 'keelstate.json'
 
@@ -51,13 +51,7 @@ export function parseConfiguration(text: string, path: string): ConfigurationFil
     throw invalid(path, undefined, 'is no JSON object')
   for (const name of Object.keys(parsed)) {
     if (name === '$schema' || FILE_SETTINGS.some((known) => known === name)) continue
-    const near = nearest(name, FILE_SETTINGS)
-    throw invalid(
-      path,
-      name,
-      'is not a setting',
-      `The nearest is "${near?.word}"; known are ${FILE_SETTINGS.join(', ')}.`,
-    )
+    throw invalid(path, name, `is not a setting; ${suggestion(name, FILE_SETTINGS)}`, 'See keelstate.schema.json.')
   }
   const { store, keys, storeId } = parsed as Record<string, unknown>
   const file: ConfigurationFile = { path }

@@ -4,7 +4,7 @@ import { asksForHelp, type Command } from './command.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
 import type { Host } from './host.ts'
 import { Output } from './output.ts'
-import { columns, nearest, shown } from './text.ts'
+import { columns, shown, suggestion } from './text.ts'
 
 export type CommandIndex = Readonly<
   Record<string, readonly [about: string, load: () => Promise<{ readonly command: Command }>]>
@@ -44,8 +44,8 @@ function interrupted(error: KeelstateError<'Aborted'>): KeelstateError<'Aborted'
 async function load(name: string, commands: CommandIndex): Promise<Command> {
   const entry = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (entry !== undefined) return (await entry[1]()).command
-  const near = nearest(name, Object.keys(commands))
-  throw usage('keelstate', `There is no command ${JSON.stringify(shown(name))}; the nearest is ${near?.word}.`)
+  const what = suggestion(name, Object.keys(commands))
+  throw usage('keelstate', `There is no command ${JSON.stringify(shown(name))}; ${what}.`)
 }
 
 async function help(name: string, commands: CommandIndex, output: Output): Promise<number> {

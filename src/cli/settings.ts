@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path'
 import { KeelstateError } from '../core/errors.ts'
+import { nearest } from '../core/nearest.ts'
 import { type ConfigurationFile, findConfiguration } from './configuration-file.ts'
-import { nearest } from './text.ts'
 
 /** Where a value came from: `--store`, `KEELSTATE_STORE`, or the path of a `keelstate.json`. */
 export interface Origin {
@@ -30,8 +30,8 @@ export interface SettingFlags {
   readonly key?: readonly string[]
 }
 
-const ENVIRONMENT_SETTINGS = ['KEELSTATE_STORE', 'KEELSTATE_KEYS'] as const
-const TYPO_EDITS = 2 // further away it is somebody's own variable, not a misspelt one of ours
+const VARIABLES = 'KEELSTATE_'
+const ENVIRONMENT_SETTINGS = ['STORE', 'KEYS'] as const
 
 /**
  * Reads the settings: flag before environment before the nearest `keelstate.json`. An empty variable counts as not set.
@@ -90,13 +90,14 @@ function keysSetting(typed: readonly string[], folder: string, origin: Origin): 
 /** A variable that is nearly one of ours would be passed over in silence, unless a key is read from it on purpose. */
 function refuseMisspelt(env: NodeJS.ProcessEnv, keys: readonly string[]): void {
   for (const name of Object.keys(env)) {
-    if (!name.startsWith('KEELSTATE_') || ENVIRONMENT_SETTINGS.some((known) => known === name)) continue
+    const setting = name.startsWith(VARIABLES) ? name.slice(VARIABLES.length) : ''
+    if (setting === '' || ENVIRONMENT_SETTINGS.some((known) => known === setting)) continue
     if (keys.some((key) => key === `env:${name}` || key === `passphrase:env:${name}`)) continue
-    const near = nearest(name, ENVIRONMENT_SETTINGS)
-    if (near === undefined || near.edits > TYPO_EDITS) continue
+    const near = nearest(setting, ENVIRONMENT_SETTINGS)
+    if (near === undefined) continue // somebody's own variable, not a misspelt one of ours
     throw new KeelstateError('InvalidOptions', {
       operation: 'config',
-      message: `The environment variable ${name} is not a setting; the nearest is ${near.word}.`,
+      message: `The environment variable ${name} is not a setting; the nearest is ${VARIABLES}${near}.`,
       hint: `Rename it, or name it in a key (--key env:${name}) if it holds one.`,
       details: { option: name },
     })

@@ -1,4 +1,5 @@
 import { printable } from '../core/errors.ts'
+import { nearest } from '../core/nearest.ts'
 
 /** Longest text from a bucket that is shown whole; a document's name may be 900 bytes. */
 const MAX_SHOWN = 1_000
@@ -21,32 +22,12 @@ export function safeJson(value: unknown): string {
   )
 }
 
-/** The candidate that takes the fewest edits (insert, delete, replace, swap neighbours) to reach from `word`. */
-export function nearest(word: string, candidates: readonly string[]): { word: string; edits: number } | undefined {
-  let best: { word: string; edits: number } | undefined
-  for (const candidate of candidates) {
-    const edits = editDistance(word.toLowerCase(), candidate.toLowerCase())
-    if (best === undefined || edits < best.edits) best = { word: candidate, edits }
-  }
-  return best
-}
-
-function editDistance(a: string, b: string): number {
-  let beforeLast: number[] = []
-  let last = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1]
-      row[j] = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + (same ? 0 : 1))
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        row[j] = Math.min(row[j]!, beforeLast[j - 2]! + 1)
-      }
-    }
-    beforeLast = last
-    last = row
-  }
-  return last[b.length]!
+/** `the nearest is --label`; when none is near, what there is. Ends a message about a word that is not known. */
+export function suggestion(word: string, known: readonly string[], prefix = ''): string {
+  const near = nearest(word, known)
+  return near === undefined
+    ? `known are ${known.map((one) => prefix + one).join(', ')}`
+    : `the nearest is ${prefix}${near}`
 }
 
 /** Lays rows out in columns two blanks apart; the last column is not padded. */

@@ -6,9 +6,13 @@ import { KeelstateError } from './errors.ts'
 export interface Codec<T> {
   /** Recorded with each revision, such as `json`, `bytes` or a media type. */
   readonly type: string
-  encode(value: T): Uint8Array
-  /** @param type The type recorded with the revision, which another codec may have written. */
-  decode(bytes: Uint8Array, type: string): T
+  /** The bytes must be the caller's alone: nothing may change them afterwards. */
+  encode(value: T): Uint8Array | Promise<Uint8Array>
+  /**
+   * @param bytes Must not be changed or handed out: they may be shared with other readers.
+   * @param type The type recorded with the revision, which another codec may have written.
+   */
+  decode(bytes: Uint8Array, type: string): T | Promise<T>
 }
 
 /** Values as compact JSON. */

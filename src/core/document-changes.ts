@@ -40,7 +40,7 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     checkChange(options)
     const condition = conditionOf(options.parent)
     const { codec } = this.parts
-    const body = Uint8Array.from(codec.encode(value))
+    const body = await codec.encode(value)
     const writer = await this.parts.writer()
     const prepared = await this.#prepare(writer, body, options.signal)
     const { result, write } = await this.submit(
@@ -60,7 +60,7 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
   /** Adds a revision without making it current: `setCurrent` may, later. */
   async add(value: T, options: ChangeOptions = {}): Promise<RevisionInfo> {
     checkChange(options)
-    const body = Uint8Array.from(this.parts.codec.encode(value))
+    const body = await this.parts.codec.encode(value)
     const writer = await this.parts.writer()
     const prepared = await this.#prepare(writer, body, options.signal)
     const { result, write } = await this.submit(
@@ -137,7 +137,7 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
             target.id,
             this.name,
           )
-          const opened = codec.decode(
+          const opened = await codec.decode(
             await readContent(writer.access, contents, record.content, draft.keys, deadline),
             record.type,
           )

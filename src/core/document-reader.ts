@@ -227,7 +227,7 @@ export class ReadableDocument<T> {
 
   async #open(head: Head, writer: HeadWriter, record: RevisionRecord, deadline: Deadline): Promise<Revision<T>> {
     const content = await readContent(writer.access, this.parts.contents, record.content, head.keys, deadline)
-    return { ...infoOf(record, head), value: this.parts.codec.decode(content, record.type) }
+    return { ...infoOf(record, head), value: await this.parts.codec.decode(content, record.type) }
   }
 
   /** @internal */

@@ -38,12 +38,12 @@ export class VersionedDocument<T> extends ChangeableDocument<T> {
           const { current } = draft.body
           const now =
             current &&
-            codec.decode(
+            (await codec.decode(
               await readContent(writer.access, contents, current.content, draft.keys, deadline),
               current.type,
-            )
+            ))
           const value = await change(now, current && infoOf(current, { body: draft.body, seq: draft.seq - 1 }))
-          const body = Uint8Array.from(codec.encode(value))
+          const body = await codec.encode(value)
           const base = draft.base?.header.seq ?? 0
           const prepared = { now: await prepareContent(writer.access, body, draft.keys, base, deadline) }
           const added = await this.addAndMove(writer.access, draft, body, prepared, options, deadline)

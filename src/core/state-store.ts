@@ -116,6 +116,7 @@ export class Store {
    * Yields the documents of a kind by name: one request per 1,000 of them, and one for each. No key is needed: what is said is what the heads say
    * in the clear.
    *
+   * @param options.kind Default `state`; `'any'` for all kinds.
    * @param options.all Also those that have no current revision.
    */
   async *list(
@@ -123,7 +124,7 @@ export class Store {
   ): AsyncGenerator<HeadStatus | UnreadableHead> {
     const storeId = fromHex(await this.id(options))
     const { store, environment, limits } = this.#parts
-    const prefix = `heads/${options.kind ?? 'state'}/`
+    const prefix = options.kind === 'any' ? 'heads/' : `heads/${options.kind ?? 'state'}/`
     let cursor: string | undefined
     do {
       const page = await new Deadline(environment, limits, options.signal).repeat('store.list', prefix, 0, (call) =>

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { deadlineFor } from './access.ts'
 import { listObjects, reachableFrom } from './collect.ts'
-import { KeelstateError } from './errors.ts'
+import { KeelstateError, printable } from './errors.ts'
 import type { Head } from './head.ts'
 import type { HeadWriter } from './head-writer.ts'
 import { History } from './history.ts'
@@ -94,7 +94,7 @@ async function verifyHead(
       report.problems.push({
         key: access.headKey,
         code: 'Corrupt',
-        message: `Label ${label} names revision @${number}, which is not kept.`,
+        message: `Label ${printable(label)} names revision @${number}, which is not kept.`,
       })
   }
   let done = 0
@@ -102,7 +102,8 @@ async function verifyHead(
   const work = async () => {
     for (const record of queue) {
       try {
-        report.bytes += await verifyRevision(writer, head, record, options.signal)
+        const bytes = await verifyRevision(writer, head, record, options.signal)
+        report.bytes += bytes // not `+= await`, which adds to what it was before the wait
         report.revisions++
       } catch (error) {
         add('reference' in record.content ? `${access.headKey} revision ${record.id}` : record.id, error)

@@ -43,7 +43,7 @@ describe('reading a command line', () => {
   it('names the option nearest to an unknown one', () => {
     expect(() => parse('a', '--mesage', 'x')).toThrow('push has no option --mesage; the nearest is --message.')
     expect(() => parse('a', '--dryrun')).toThrow('the nearest is --dry-run')
-    expect(() => parse('a', '-x')).toThrow('push has no option -x')
+    expect(() => parse('a', '-x')).toThrow('push has no option -x; known are --message, ')
     expect(() => parse('a', '--constructor')).toThrow('push has no option --constructor')
   })
 

@@ -48,7 +48,7 @@ describe('keelstate', () => {
     expect([none.code, none.stderr]).toEqual([2, expect.stringContaining('keelstate --help')])
     expect((await at.run(['constructor'])).code).toBe(2)
     at.write('keelstate.json', '{"kyes": "plaintext"}')
-    expect((await at.run(['list'])).stderr).toContain('The nearest is "keys"')
+    expect((await at.run(['list'])).stderr).toContain('"kyes" is not a setting; the nearest is keys.')
   })
 
   it('takes options before the command as well', async () => {

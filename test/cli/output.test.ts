@@ -4,7 +4,7 @@ import { EXIT, exitCodeOf } from '../../src/cli/exit-codes.ts'
 import { Output } from '../../src/cli/output.ts'
 import { startProgress } from '../../src/cli/progress.ts'
 import { FAILURE } from '../../src/cli/schemas.ts'
-import { columns, nearest, safeJson, shown } from '../../src/cli/text.ts'
+import { columns, safeJson, shown, suggestion } from '../../src/cli/text.ts'
 import { type ErrorCode, KeelstateError } from '../../src/core/errors.ts'
 
 const HOSTILE = '\u001b[2J\u009b31m\u202eexe.\u2066\ufeff\u0007\r\n'
@@ -85,9 +85,9 @@ describe('what commands print', () => {
     ).toBe('a     bbb\naaaa  b    c\n')
   })
 
-  it('finds the nearest word, a swap of neighbours being one edit', () => {
-    expect(nearest('sotre', ['store', 'keys'])).toEqual({ word: 'store', edits: 1 })
-    expect(nearest('PUSH', ['pull', 'push'])).toEqual({ word: 'push', edits: 0 })
+  it('suggests the word that was meant, or says what there is when none is near', () => {
+    expect(suggestion('sotre', ['store', 'keys'])).toBe('the nearest is store')
+    expect(suggestion('lock', ['message', 'store'], '--')).toBe('known are --message, --store')
   })
 })
 

@@ -101,6 +101,16 @@ describe('a passphrase', () => {
     }
   })
 
+  it('that could not be had is asked for again', async () => {
+    const { dataKey, wrapped } = entry(PASSPHRASE)
+    const variables: Record<string, string> = {}
+    const sealer = makeSealer(['passphrase:env:P'], { salt: noMarker, variables })
+    const unwrap = () => sealer.unwrap(SCOPE, byHand.writeKeyTable([wrapped]), byHand.dataKeyId(dataKey))
+    expect(await verdict(unwrap())).toBe('InvalidOptions')
+    variables.P = PASSPHRASE
+    expect((await unwrap()).keyId).toHaveLength(16)
+  })
+
   it('is stretched once per store and process, however many documents are opened at once', async () => {
     let asked = 0
     const reader = new PassphraseProvider({

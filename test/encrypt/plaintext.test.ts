@@ -38,6 +38,13 @@ describe('the key `plaintext`', () => {
     expect(await clone('one')).not.toBe(await clone('two'))
   })
 
+  it('hands out a copy: changing it changes nothing else', async () => {
+    const keys = await sealer.create(SCOPE)
+    const { bytes } = await keys.seal(headOf(SCOPE), BODY)
+    ;(await readHead(sealer, bytes)).fill(0)
+    expect(Buffer.from(await readHead(sealer, bytes))).toEqual(BODY)
+  })
+
   it('finds every damaged byte by its checksum or its field', async () => {
     const keys = await sealer.create(SCOPE)
     const head = (await keys.seal(headOf(SCOPE), BODY)).bytes

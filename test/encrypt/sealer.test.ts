@@ -211,6 +211,19 @@ describe('calls of a key service', () => {
     expect([provider.wraps, provider.unwraps]).toEqual([1, 0])
   })
 
+  it('leave no data key behind in the bytes that a provider handed out', async () => {
+    const provider = new WatchedProvider()
+    const handed: Uint8Array[] = []
+    const { unwrap } = provider
+    provider.unwrap = async (wrapped, scope) => {
+      handed.push(await unwrap.call(provider, wrapped, scope))
+      return handed[0]!
+    }
+    const made = await new KeySealer([provider]).create(SCOPE)
+    await new KeySealer([provider]).unwrap(SCOPE, made.keyTable, made.keyId)
+    expect(handed.map((bytes) => Buffer.from(bytes))).toEqual([Buffer.alloc(32)])
+  })
+
   it('keep to a bounded memory: of 1,100 documents the ones used last are remembered', async () => {
     const provider = new WatchedProvider()
     const sealer = new KeySealer([provider])

@@ -7,7 +7,7 @@ import { type Call, type Command, defineCommand } from '../command.ts'
 import { currentInfo, notCurrent, parentId } from '../current.ts'
 import { readBody } from '../local-files.ts'
 import { revisionJson, revisionLine } from '../revisions.ts'
-import { byteCount, nearest, shown } from '../text.ts'
+import { byteCount, shown, suggestion } from '../text.ts'
 
 const options = {
   message: { type: 'string', short: 'm', value: 'TEXT', help: 'why; kept in the revision' },
@@ -71,10 +71,7 @@ async function push(call: Call<typeof options>): Promise<Pushed> {
 
 function checkedType(type: string | undefined): string | undefined {
   if (type === undefined || BODY_TYPES.some((known) => known === type)) return type
-  throw usage(
-    'push',
-    `There is no type ${JSON.stringify(shown(type))}; the nearest is ${nearest(type, BODY_TYPES)?.word}.`,
-  )
+  throw usage('push', `There is no type ${JSON.stringify(shown(type))}; ${suggestion(type, BODY_TYPES)}.`)
 }
 
 function sameBytes(body: Uint8Array, now: RevisionInfo): boolean {
