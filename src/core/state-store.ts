@@ -10,7 +10,7 @@ import { checkIdentity, decodeHeader, fromHex, type HeadHeader, hex } from './he
 import type { Locker } from './lease.ts'
 import { createMarker, readMarker, type StoreMarker } from './marker.ts'
 import type { HeadMemory } from './memory.ts'
-import { type DocumentName, formatName, headKey, identityOf, nameOfHeadKey, parseName } from './names.ts'
+import { type DocumentName, documentName, formatName, headKey, identityOf, nameOfHeadKey, parseName } from './names.ts'
 import { Deadline, type Limits } from './retry.ts'
 import { ulidRevisionIds } from './revision-id.ts'
 import type { Sealer } from './sealer.ts'
@@ -95,7 +95,7 @@ export class Store {
    * @throws {KeelstateError} `InvalidName`.
    */
   document<T>(name: string | DocumentName, codec: Codec<T>): VersionedDocument<T> {
-    const parsed = typeof name === 'string' ? parseName(name) : name
+    const parsed = typeof name === 'string' ? parseName(name) : documentName(name.segments, name.kind)
     return new VersionedDocument<T>({
       name: formatName(parsed),
       codec,
