@@ -142,7 +142,7 @@ function snapshots(encrypter: Encrypter): Codec<Snapshot> {
   return {
     type: encrypter === noop ? 'snapshot' : 'bytes',
     encode: (snapshot) => encrypter.encrypt(encodeSnapshot(snapshot)),
-    decode: (bytes) => decodeSnapshot(encrypter.decrypt(bytes)),
+    decode: async (bytes) => decodeSnapshot(await encrypter.decrypt(bytes)),
   }
 }
 
