@@ -16,10 +16,11 @@ export function diffJson(before: Uint8Array, after: Uint8Array): Change[] | unde
   const from = parse(before)
   const to = parse(after)
   if (from === undefined || to === undefined) return undefined
-  return compare(from.value, to.value)
+  return compareJson(from.value, to.value)
 }
 
-function compare(before: unknown, after: unknown): Change[] {
+/** Compares two values as JSON has them. */
+export function compareJson(before: unknown, after: unknown): Change[] {
   if (!isContainer(before) || !isContainer(after) || Array.isArray(before) !== Array.isArray(after)) {
     return Object.is(before, after) ? [] : [{ path: [], kind: 'changed', before, after }]
   }

@@ -1,7 +1,9 @@
+import type { Environment } from './environment.ts'
 import { KeelstateError } from './errors.ts'
 import type { Head } from './head.ts'
 import type { HeadWriter } from './head-writer.ts'
 import type { RememberedHead } from './memory.ts'
+import type { Limits } from './retry.ts'
 import type { CallOptions } from './store.ts'
 
 /** A lease as the head's writer sees it. */
@@ -49,6 +51,21 @@ export interface LockHolder {
   readonly fence: bigint
 }
 
+/** A lock and the document that it is of. */
+export interface LockStatus extends LockHolder {
+  /** The document, as typed. */
+  readonly name: string
+  readonly kind: string
+}
+
+/** Which locks: those of one store. */
+export interface LockPlace {
+  /** 32 hex digits. */
+  readonly storeId: string
+  readonly environment: Environment
+  readonly limits: Limits
+}
+
 export interface LockOptions extends CallOptions {
   /** What the lock is for, in a word or two: shown to those who wait. */
   operation: string
@@ -80,6 +97,10 @@ export interface Locker {
    * @throws {KeelstateError} `Conflict` when another owner holds it now.
    */
   forceUnlock(writer: HeadWriter, owner: string, options?: CallOptions): Promise<void>
+  /** Every lock of a store, in no particular order. */
+  list(place: LockPlace, options?: CallOptions): AsyncIterable<LockStatus>
+  /** Marks the records that were restored from a backup, and says which. */
+  reset(place: LockPlace, options?: CallOptions & { dryRun?: boolean }): Promise<LockStatus[]>
 }
 
 export function leaseLost(key: string, why: string, cause?: unknown): KeelstateError<'LeaseLost'> {

@@ -1,5 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
-import type { ChangeOptions, Parent } from './change-options.ts'
+import type { AddOptions, ChangeOptions, Parent } from './change-options.ts'
 import type { VersionedDocument } from './document.ts'
 import { KeelstateError } from './errors.ts'
 import type { HeadWriter } from './head-writer.ts'
@@ -65,7 +65,7 @@ export class LockedDocument<T> {
    * @param options.parent What it replaces; default what this handle saw last.
    * @throws {KeelstateError} `LeaseLost`; `Conflict` when somebody without a lock changed the document; `OutcomeUnknown`.
    */
-  async commit(value: T, options: ChangeOptions & { parent?: Parent } = {}): Promise<Revision<T>> {
+  async commit(value: T, options: AddOptions & { parent?: Parent } = {}): Promise<Revision<T>> {
     this.#current = await this.#noting(
       this.#document.commit(value, { ...options, parent: options.parent ?? this.#current ?? 'none' }),
     )
@@ -73,7 +73,7 @@ export class LockedDocument<T> {
   }
 
   /** As `VersionedDocument.add`. */
-  async add(value: T, options: ChangeOptions = {}): Promise<RevisionInfo> {
+  async add(value: T, options: AddOptions = {}): Promise<RevisionInfo> {
     return await this.#noting(this.#document.add(value, options))
   }
 
