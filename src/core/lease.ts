@@ -29,8 +29,9 @@ export interface Lease extends LeaseGuard {
    *
    * @param seen The highest head that was seen.
    * @param certain No commit under the lease is of unknown outcome.
+   * @returns Whether it was held to the end: false when it turned out to be lost before.
    */
-  release(seen: RememberedHead | undefined, certain: boolean): Promise<void>
+  release(seen: RememberedHead | undefined, certain: boolean): Promise<boolean>
   /** Leaves the lock held until its lease ends, for whoever knows the owner id. This object is of no use afterwards. */
   leave(): void
 }

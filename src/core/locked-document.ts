@@ -119,11 +119,12 @@ export class LockedDocument<T> {
   /**
    * Gives the lock up. Calling it again does nothing.
    *
+   * @returns Whether it was held to the end. False when it was broken or taken over before: `signal` has fired, and its reason says which.
    * @throws {KeelstateError} when it is not known that the lock was given up; it ends with its lease then.
    */
-  async release(): Promise<void> {
+  async release(): Promise<boolean> {
     const { memory, identity } = this.#writer.access
-    await this.#lease.release(memory.recall(identity), this.#certain)
+    return await this.#lease.release(memory.recall(identity), this.#certain)
   }
 
   /** Leaves the lock held, without renewing it, for a process that is told `owner`. This handle is of no use afterwards. */

@@ -49,6 +49,7 @@ export class HeldLease implements Lease {
   #cancelExpiry = () => {}
   #inOrder: boolean
   #ended = false
+  #heldToTheEnd = false
 
   /** @param started When the request was sent whose token stands in the record: the lease counts from there. */
   constructor(parts: LeaseParts, stored: StoredLock, started: Started) {
@@ -104,8 +105,8 @@ export class HeldLease implements Lease {
     if (this.#lost !== undefined) throw this.#lost
   }
 
-  async release(seen: RememberedHead | undefined, certain: boolean): Promise<void> {
-    if (this.#ended) return
+  async release(seen: RememberedHead | undefined, certain: boolean): Promise<boolean> {
+    if (this.#ended) return this.#heldToTheEnd
     this.#ended = true
     this.#cancelHeartbeat()
     const { record } = this.#stored
@@ -124,6 +125,8 @@ export class HeldLease implements Lease {
       } else if (newer || !certain) {
         await this.#write((now) => ({ ...now, ...last, uncertain: now.uncertain || !certain }))
       }
+      this.#heldToTheEnd = this.#lost === undefined
+      return this.#heldToTheEnd
     } finally {
       this.#cancelExpiry()
       this.#lose('it was released')
