@@ -18,6 +18,11 @@ import type { CallOptions } from './store.ts'
 /** Bytes that a revision's record takes in a head, roughly. */
 export const RECORD_WEIGHT: number = 400
 
+/** What adding a revision with this content takes. Above `INLINE_BYTES` the content travels apart. */
+function weightOf(body: Uint8Array): number {
+  return body.length > INLINE_BYTES ? RECORD_WEIGHT : RECORD_WEIGHT + body.length
+}
+
 export interface CommitOptions extends ChangeOptions {
   /**
    * What this change replaces. A revision that was read: it must still be current, and not have been left in between. An id: it must be
@@ -46,7 +51,7 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     const { result, write } = await this.submit(
       writer,
       {
-        weight: RECORD_WEIGHT + Math.min(body.length, INLINE_BYTES),
+        weight: weightOf(body),
         apply: async (draft, deadline) => {
           checkCondition(draft.body, condition, this.name)
           return await this.addAndMove(writer.access, draft, body, prepared, options, deadline)
@@ -66,7 +71,7 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     const { result, write } = await this.submit(
       writer,
       {
-        weight: RECORD_WEIGHT + Math.min(body.length, INLINE_BYTES),
+        weight: weightOf(body),
         apply: async (draft, deadline) => {
           const content = await contentFor(writer.access, draft, body, prepared, deadline)
           const added = this.#record(
