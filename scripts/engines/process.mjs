@@ -59,7 +59,7 @@ export async function firstThatRuns(commands, args) {
  * `describe({ port, folder })` answers with `{ command, args, env, health }`, `health` being a path that answers 2xx or 4xx once the
  * engine serves. Resolves to `{ endpoint, stop }`; `stop` ends the whole process group and removes the folder.
  */
-export async function launch(name, describe, { limitMs = 60_000 } = {}) {
+export async function launch(name, describe, { limitMs = 120_000 } = {}) {
   const folder = await mkdtemp(join(tmpdir(), `keelstate-${name}-`))
   const port = await freePort()
   const endpoint = `http://127.0.0.1:${port}`
