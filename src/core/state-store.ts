@@ -12,7 +12,7 @@ import { createMarker, readMarker, type StoreMarker } from './marker.ts'
 import type { HeadMemory } from './memory.ts'
 import { type DocumentName, documentName, formatName, headKey, identityOf, nameOfHeadKey, parseName } from './names.ts'
 import { Deadline, type Limits } from './retry.ts'
-import { ulidRevisionIds } from './revision-id.ts'
+import { type RevisionIds, ulidRevisionIds } from './revision-id.ts'
 import type { Sealer } from './sealer.ts'
 import type { CallOptions, ObjectStore } from './store.ts'
 
@@ -37,6 +37,11 @@ export interface StoreParts {
   readonly by: string
   /** How many bytes of opened contents to keep for unchanged documents. */
   readonly cacheBytes: number
+}
+
+export interface DocumentOptions {
+  /** How new revisions are named; default by ULID. */
+  revisionIds?: RevisionIds
 }
 
 /** A head that `list` found and could not read: damaged, foreign, or of a newer format. */
@@ -94,14 +99,14 @@ export class Store {
    * @param name As typed, such as `shop/settings`, or its parts.
    * @throws {KeelstateError} `InvalidName`.
    */
-  document<T>(name: string | DocumentName, codec: Codec<T>): VersionedDocument<T> {
+  document<T>(name: string | DocumentName, codec: Codec<T>, options: DocumentOptions = {}): VersionedDocument<T> {
     const parsed = typeof name === 'string' ? parseName(name) : documentName(name.segments, name.kind)
     return new VersionedDocument<T>({
       name: formatName(parsed),
       codec,
       writer: () => this.#writer(parsed),
       contents: this.#contents,
-      revisionIds: ulidRevisionIds,
+      revisionIds: options.revisionIds ?? ulidRevisionIds,
       by: this.#parts.by,
       locker: this.#parts.locker,
     })

@@ -6,6 +6,7 @@ import { KEY_FORMS, type KeyAddress, parseKey } from './key-address.ts'
 import { readStaticKey, readVariable, type Variables } from './key-source.ts'
 import { PlaintextSealer } from './plaintext.ts'
 import type { KeyProvider } from './provider.ts'
+import { AwsKmsProvider } from './providers/aws-kms/index.ts'
 import { PassphraseProvider } from './providers/passphrase.ts'
 import { StaticKeyProvider } from './providers/static.ts'
 import { KeySealer } from './sealer.ts'
@@ -47,6 +48,7 @@ type SecretAddress = Exclude<KeyAddress, { type: 'plaintext' }>
 function makeProvider(key: SecretAddress, options: SealerOptions): KeyProvider {
   const { address } = key
   const { variables = process.env, environment = systemEnvironment } = options
+  if (key.type === 'aws-kms') return new AwsKmsProvider({ key: key.key })
   if (key.type === 'static') {
     return new StaticKeyProvider({ address, environment, key: () => readStaticKey(key.source, address, variables) })
   }

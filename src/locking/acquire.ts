@@ -46,7 +46,9 @@ export async function acquireLock(
     if (left <= 0) throw locked(key, record)
     if (told !== record.owner) options.onWaiting?.(holderOf(record))
     told = record.owner
-    await environment.sleep(Math.max(1, Math.min(pause, left, deadIn)), options.signal)
+    await environment.sleep(Math.max(1, Math.min(pause, left, deadIn)), options.signal).catch(() => {
+      throw gaveUp(key, record, options.signal?.reason)
+    })
     pause = POLL_MS
   }
 }
@@ -171,6 +173,19 @@ function releaseLater(parts: AcquireParts, owner: string): void {
     }
   }
   free().catch(() => undefined) // its lease will end
+}
+
+/** The caller ended the wait: still says who was waited for. */
+function gaveUp(key: LockKey, record: LockRecord, reason: unknown): KeelstateError<'Aborted'> {
+  const { message, hint } = locked(key, record)
+  return new KeelstateError('Aborted', {
+    operation: 'lock.acquire',
+    key: formatName(key.name),
+    message: `The wait for a lock was aborted by its caller. ${message}`,
+    details: { notExecuted: true },
+    ...(hint === undefined ? {} : { hint }),
+    cause: reason,
+  })
 }
 
 function locked(key: LockKey, record: LockRecord): KeelstateError<'Locked'> {

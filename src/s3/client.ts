@@ -1,4 +1,5 @@
 import { KeelstateError } from '../core/errors.ts'
+import { withoutNodeWarning } from '../core/sdk-warning.ts'
 import type { S3Settings } from './options.ts'
 
 /** What is needed of an `S3Client` that a user passes in; the SDK's own fits. */
@@ -136,19 +137,5 @@ function clientConfig(settings: S3Settings) {
     ...(custom
       ? ({ requestChecksumCalculation: 'WHEN_REQUIRED', responseChecksumValidation: 'WHEN_REQUIRED' } as const)
       : {}),
-  }
-}
-
-const WARNING_SWITCH = 'AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'
-
-/** Makes a client without the SDK's warning about old versions of Node, whose support is keelstate's to state. The environment is left as it was. */
-function withoutNodeWarning<T>(make: () => T): T {
-  const before = process.env[WARNING_SWITCH]
-  process.env[WARNING_SWITCH] = 'true'
-  try {
-    return make()
-  } finally {
-    if (before === undefined) delete process.env[WARNING_SWITCH]
-    else process.env[WARNING_SWITCH] = before
   }
 }

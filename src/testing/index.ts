@@ -8,8 +8,10 @@ export {
   type Hold,
   type HoldPoint,
 } from './faults.ts'
+export { type FaultyLockStore, faultyLockStore } from './faulty-lock-store.ts'
 export { type FaultyStore, faultyStore } from './faulty-store.ts'
 export { type KeyProviderHarness, type KeyProviderSuiteOptions, testKeyProvider } from './key-provider.ts'
+export { MemoryLockTable, memoryLockStore } from './memory-lock-store.ts'
 export type { ObjectStoreCase, ObjectStoreContext } from './object-store/context.ts'
 export { type ObjectStoreHarness, type ObjectStoreSuiteOptions, testObjectStore } from './object-store.ts'
 export { type FaultProxy, type ProxiedRequest, startFaultProxy } from './proxy.ts'
@@ -36,3 +38,5 @@ export {
   type VerdictOptions,
   type VerdictPlace,
 } from './verdicts.ts'
+export { type Frozen, type VirtualMachine, VirtualTime, type VirtualTimeOptions } from './virtual-environment.ts'
+export { type NetworkRequest, VirtualNetwork, type Weather } from './virtual-network.ts'

@@ -1,4 +1,5 @@
 import { KeelstateError } from '../../core/errors.ts'
+import { withoutNodeWarning } from '../../core/sdk-warning.ts'
 import type { DynamoDbLockOptions } from './options.ts'
 
 /** A value as DynamoDB spells it; the slice that is used. */
@@ -8,18 +9,17 @@ export type Item = Record<string, AttributeValue>
 
 /** The slice of `DynamoDBClient` that is used. */
 export interface DynamoDbClient {
-  // biome-ignore lint/suspicious/noExplicitAny: the SDK's overloads cannot be written structurally; answers are parsed as unknown
-  send(command: any, options?: { abortSignal?: AbortSignal }): Promise<unknown>
+  send(command: never, options?: { abortSignal?: AbortSignal }): Promise<unknown>
   destroy?(): void
 }
 
 /** The SDK's commands, loaded with it. */
 export interface DynamoDbSdk {
   readonly client: DynamoDbClient
-  readonly getItem: (input: object) => unknown
-  readonly putItem: (input: object) => unknown
-  readonly updateItem: (input: object) => unknown
-  readonly query: (input: object) => unknown
+  readonly getItem: (input: object) => object
+  readonly putItem: (input: object) => object
+  readonly updateItem: (input: object) => object
+  readonly query: (input: object) => object
 }
 
 const CONNECTION_TIMEOUT_MS = 5_000
@@ -34,19 +34,21 @@ export async function loadDynamoDb(options: DynamoDbLockOptions): Promise<Dynamo
       cause,
     })
   })
-  const client =
-    options.client ??
-    new sdk.DynamoDBClient({
-      maxAttempts: 1, // retries belong to the lease, which reads back before it sends again
-      requestHandler: {
-        connectionTimeout: CONNECTION_TIMEOUT_MS,
-        requestTimeout: REQUEST_TIMEOUT_MS,
-        throwOnRequestTimeout: true,
-      },
-      ...(options.region === undefined ? {} : { region: options.region }),
-      ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
-      ...(options.credentials === undefined ? {} : { credentials: options.credentials as never }),
-    })
+  const client = (options.client ??
+    withoutNodeWarning(
+      () =>
+        new sdk.DynamoDBClient({
+          maxAttempts: 1, // retries belong to the lease, which reads back before it sends again
+          requestHandler: {
+            connectionTimeout: CONNECTION_TIMEOUT_MS,
+            requestTimeout: REQUEST_TIMEOUT_MS,
+            throwOnRequestTimeout: true,
+          },
+          ...(options.region === undefined ? {} : { region: options.region }),
+          ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
+          ...(options.credentials === undefined ? {} : { credentials: options.credentials as never }),
+        }),
+    )) as DynamoDbClient
   return {
     client,
     getItem: (input) => new sdk.GetItemCommand(input as never),

@@ -1,7 +1,16 @@
-import { type ErrorCode, KeelstateError } from '../../core/errors.ts'
+import { type CommonDetails, KeelstateError, printable } from '../../core/errors.ts'
+
+type Known =
+  | 'AccessDenied'
+  | 'BucketMissing'
+  | 'InvalidOptions'
+  | 'PreconditionFailed'
+  | 'Throttled'
+  | 'Timeout'
+  | 'Unauthenticated'
 
 /** https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html */
-const BY_NAME: Record<string, { code: ErrorCode; hint?: string }> = {
+const BY_NAME: Readonly<Record<string, { code: Known; hint?: string }>> = {
   ConditionalCheckFailedException: { code: 'PreconditionFailed' },
   ResourceNotFoundException: { code: 'BucketMissing', hint: 'Check the name of the lock table and the region.' },
   AccessDeniedException: {
@@ -27,52 +36,48 @@ const BY_NAME: Record<string, { code: ErrorCode; hint?: string }> = {
   TimeoutError: { code: 'Timeout' },
 }
 
+/** Codes of Node for requests that never left: https://nodejs.org/docs/latest-v20.x/api/errors.html#common-system-errors */
 const NEVER_SENT = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']
 
-/** The service's answer as one of our errors. Anything unknown may have been executed. */
+/** The item that stands in the way of a conditional write, as far as the service sent it along. */
+export function blockingItem(error: unknown): unknown {
+  const { name, Item } = Object(error) as { name?: unknown; Item?: unknown }
+  return name === 'ConditionalCheckFailedException' ? Item : undefined
+}
+
+/** The service's answer as one of our errors. The SDK's own is not attached: it can repeat what was signed. Anything unknown may have been executed. */
 export function fromDynamoDb(error: unknown, operation: string, identity: string, table: string): KeelstateError {
   if (KeelstateError.is(error)) return error
-  const {
-    name = '',
-    message = '',
-    code: errno = '',
-    $metadata,
-  } = Object(error) as {
-    name?: string
-    message?: string
-    code?: string
-    $metadata?: { httpStatusCode?: number; requestId?: string }
+  const { name, message, code, $metadata } = Object(error) as {
+    name?: unknown
+    message?: unknown
+    code?: unknown
+    $metadata?: { httpStatusCode?: unknown; requestId?: unknown }
   }
-  const details = {
-    ...($metadata?.httpStatusCode === undefined ? {} : { status: $metadata.httpStatusCode }),
-    ...(name === '' ? {} : { serviceCode: name }),
-    ...($metadata?.requestId === undefined ? {} : { requestId: $metadata.requestId }),
+  const kind = printable(typeof name === 'string' ? name : '', 60)
+  const errno = typeof code === 'string' ? code : ''
+  const known = BY_NAME[kind]
+  const notExecuted = (known !== undefined && known.code !== 'Timeout') || NEVER_SENT.includes(errno)
+  const details: CommonDetails = {
+    ...(typeof $metadata?.httpStatusCode === 'number' ? { status: $metadata.httpStatusCode } : {}),
+    ...(kind === '' ? {} : { serviceCode: kind }),
+    ...(typeof $metadata?.requestId === 'string' ? { requestId: printable($metadata.requestId, 60) } : {}),
+    ...(notExecuted ? { notExecuted } : {}),
   }
-  const base = { operation, key: identity, cause: error }
-  if (name === 'AbortError')
-    return new KeelstateError('Aborted', { ...base, message: `${operation} was aborted.`, details })
-  const known = BY_NAME[name]
+  const about = { operation, key: identity, ...(known?.hint === undefined ? {} : { hint: known.hint }) }
+  if (kind === 'AbortError')
+    return new KeelstateError('Aborted', { ...about, message: `${operation} was aborted.`, details })
   if (known?.code === 'BucketMissing') {
     return new KeelstateError('BucketMissing', {
-      ...base,
+      ...about,
       message: `There is no lock table ${table}.`,
       details: { ...details, subject: 'bucket' },
-      hint: known.hint!,
     })
   }
-  if (known !== undefined) {
-    const notExecuted = known.code !== 'Timeout'
-    return new KeelstateError(known.code, {
-      ...base,
-      message: `DynamoDB refused ${operation} on ${table}: ${name}.`,
-      details: { ...details, ...(notExecuted ? { notExecuted } : {}) } as never,
-      ...(known.hint === undefined ? {} : { hint: known.hint }),
-    })
-  }
-  const notExecuted = NEVER_SENT.includes(errno)
-  return new KeelstateError('Unavailable', {
-    ...base,
-    message: `DynamoDB did not answer ${operation} on ${table} as it should (${name || errno || 'no name'}${message === '' ? '' : `: ${message.slice(0, 120)}`}).`,
-    details: { ...details, ...(notExecuted ? { notExecuted } : {}) },
+  const says = known === undefined && typeof message === 'string' ? `: ${printable(message, 120)}` : ''
+  return new KeelstateError(known?.code ?? 'Unavailable', {
+    ...about,
+    message: `DynamoDB ${notExecuted ? 'refused' : 'did not answer'} ${operation} on ${table} (${kind || errno || 'unknown'}${says}).`,
+    details,
   })
 }

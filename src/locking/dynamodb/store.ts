@@ -3,7 +3,7 @@ import type { CallOptions } from '../../core/store.ts'
 import type { Claim, LockKey, LockStore, StoredLock } from '../lock-store.ts'
 import type { LockRecord } from '../record.ts'
 import { type DynamoDbSdk, type Item, loadDynamoDb } from './client.ts'
-import { fromDynamoDb } from './errors.ts'
+import { blockingItem, fromDynamoDb } from './errors.ts'
 import { fromItem, keyItem, toAttribute, toItem } from './item.ts'
 import { type DynamoDbLockOptions, parseDynamoDbLockOptions } from './options.ts'
 
@@ -61,16 +61,22 @@ class DynamoDbLockStore implements LockStore {
     claim: Claim,
     options: CallOptions = {},
   ): Promise<{ acquired: StoredLock } | { blocked: StoredLock }> {
+    let blocking: unknown
     try {
-      const answer = await this.#send('lock.acquire', key.identity, options, ({ updateItem }) =>
-        updateItem({ TableName: this.#options.table, Key: keyItem(key), ...acquisition(claim) }),
+      const answer = await this.#send(
+        'lock.acquire',
+        key.identity,
+        options,
+        ({ updateItem }) => updateItem({ TableName: this.#options.table, Key: keyItem(key), ...acquisition(claim) }),
+        (error) => {
+          blocking = blockingItem(error)
+        },
       )
       return { acquired: { record: fromItem(answer.Attributes, key.identity) } }
     } catch (error) {
       if (!KeelstateError.is(error, 'PreconditionFailed')) throw error
       // The blocking item comes with the refusal; some emulators leave it out.
-      const item = (error.cause as { Item?: Item } | undefined)?.Item
-      if (item !== undefined) return { blocked: { record: fromItem(item, key.identity) } }
+      if (blocking !== undefined) return { blocked: { record: fromItem(blocking, key.identity) } }
       const standing = await this.read(key, options)
       if (standing === undefined) throw error
       return { blocked: standing }
@@ -108,18 +114,20 @@ class DynamoDbLockStore implements LockStore {
     operation: string,
     identity: string,
     options: CallOptions,
-    command: (sdk: DynamoDbSdk) => unknown,
+    command: (sdk: DynamoDbSdk) => object,
+    onRefusal: (error: unknown) => void = () => {},
   ): Promise<Answer> {
     throwIfAborted(options.signal, operation, identity)
     this.#sdk ??= loadDynamoDb(this.#options)
     const sdk = await this.#sdk
     try {
       const answer = await sdk.client.send(
-        command(sdk),
+        command(sdk) as never,
         options.signal === undefined ? {} : { abortSignal: options.signal },
       )
       return (answer ?? {}) as Answer
     } catch (error) {
+      onRefusal(error)
       throw fromDynamoDb(error, operation, identity, this.#options.table)
     }
   }

@@ -1,0 +1,137 @@
+import { z } from 'zod'
+import { KeelstateError } from '../core/errors.ts'
+import { openStore } from '../open.ts'
+import type { Backend } from './backend.ts'
+import { type DeploymentOptions, deployment } from './deployment.ts'
+
+/** A kind of backend that an engine can be configured with. */
+export interface BackendType {
+  readonly name: string
+  readonly description: string
+  /** What its configuration may hold. */
+  readonly configuration: z.ZodType
+  /** Makes a backend from a configuration that was checked against the schema. */
+  readonly create: (configuration: unknown, options: DeploymentOptions) => Promise<Backend>
+}
+
+/** Backend types by name. */
+export interface BackendTypes {
+  /** @throws {KeelstateError} `InvalidInput` when the name is empty or taken. */
+  register(type: BackendType): void
+  /** Sorted by name. */
+  list(): BackendType[]
+  /** @throws {KeelstateError} `InvalidOptions`: no such type, or a configuration that is not valid. */
+  open(type: string, configuration: unknown, options: DeploymentOptions): Promise<Backend>
+}
+
+/** A registry of one's own, with the types `file`, `memory` and `s3`. */
+export function createBackendTypes(): BackendTypes {
+  const types = new Map<string, BackendType>()
+  const registry: BackendTypes = {
+    register(type) {
+      if (type.name === '' || types.has(type.name)) {
+        throw new KeelstateError('InvalidInput', {
+          operation: 'backendTypes.register',
+          message:
+            type.name === '' ? 'A backend type needs a name.' : `The backend type ${type.name} is registered already.`,
+        })
+      }
+      types.set(type.name, type)
+    },
+    list: () => [...types.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
+    async open(name, configuration, options) {
+      const type = types.get(name)
+      if (type === undefined) {
+        throw new KeelstateError('InvalidOptions', {
+          operation: 'openBackend',
+          message: `There is no backend type ${JSON.stringify(name)}.`,
+          details: { option: 'type' },
+          hint: `Registered are: ${[...types.keys()].sort().join(', ')}.`,
+        })
+      }
+      const parsed = type.configuration.safeParse(configuration)
+      if (parsed.success) return await type.create(parsed.data, options)
+      throw new KeelstateError('InvalidOptions', {
+        operation: 'openBackend',
+        message: `The configuration of the ${name} backend is not valid: ${z.prettifyError(parsed.error)}`,
+        details: { option: parsed.error.issues[0]?.path.join('.') ?? 'configuration' },
+      })
+    },
+  }
+  for (const type of [memory, file, s3]) registry.register(type)
+  return registry
+}
+
+const common = {
+  keys: z
+    .union([z.string(), z.array(z.string()).min(1)])
+    .describe('Recipients of new documents, such as env:STATE_KEY; plaintext for none'),
+  lock: z.string().optional().describe('store, or dynamodb://table?region=…'),
+  storeId: z.string().optional(),
+}
+
+const memory: BackendType = {
+  name: 'memory',
+  description: 'Ends with the process: for tests.',
+  configuration: z.strictObject({ keys: common.keys.default('plaintext') }),
+  create: async (configuration, options) => {
+    const { keys } = configuration as { keys: string | string[] }
+    return deployment(await openStore({ store: 'memory:', keys }), options)
+  },
+}
+
+const fileConfiguration = z.strictObject({ path: z.string().min(1).describe('The folder'), ...common })
+
+const file: BackendType = {
+  name: 'file',
+  description: 'A folder on this machine.',
+  configuration: fileConfiguration,
+  create: async (configuration, options) => {
+    const { path, keys, lock, storeId } = configuration as z.infer<typeof fileConfiguration>
+    return deployment(await openStore({ store: `file:${path}`, keys, ...given({ lock, storeId }) }), options)
+  },
+}
+
+const s3Configuration = z.strictObject({
+  bucket: z.string().min(1),
+  prefix: z.string().optional(),
+  region: z.string().optional(),
+  endpoint: z.string().optional().describe('For S3-compatible stores'),
+  ...common,
+})
+
+const s3: BackendType = {
+  name: 's3',
+  description: 'A bucket of Amazon S3 or of a store that speaks its protocol with conditional writes.',
+  configuration: s3Configuration,
+  create: async (configuration, options) => {
+    const { bucket, prefix, region, endpoint, keys, lock, storeId } = configuration as z.infer<typeof s3Configuration>
+    const query = new URLSearchParams(given({ region, endpoint }))
+    const path = prefix === undefined || prefix === '' ? '' : `/${prefix}`
+    const store = `s3://${bucket}${path}${query.size === 0 ? '' : `?${query}`}`
+    return deployment(await openStore({ store, keys, ...given({ lock, storeId }) }), options)
+  },
+}
+
+/** What is given, as exactOptionalPropertyTypes wants it. */
+function given<T extends Record<string, string | undefined>>(values: T): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined))
+}
+
+/** The default registry: the contract's free functions act on it. */
+const defaultTypes = createBackendTypes()
+
+/** Adds a type to the default registry. */
+export function registerBackendType(type: BackendType): void {
+  defaultTypes.register(type)
+}
+
+/** The default registry's types, by name. */
+export function backendTypes(): BackendType[] {
+  return defaultTypes.list()
+}
+
+/** Opens a backend of a type of the default registry. */
+export async function openBackend(type: string, configuration: unknown, options: DeploymentOptions): Promise<Backend> {
+  return await defaultTypes.open(type, configuration, options)
+}
