@@ -1,3 +1,4 @@
+export { type BackendContext, type BackendHarness, type BackendPlace, testBackend } from './backend.ts'
 export { type CountedRequest, CountingStore, countingStore, type RequestCount } from './counting-store.ts'
 export {
   type FaultAction,
