@@ -9,6 +9,7 @@ const SCRIPTS = [
   ['check', {}],
   ['test', FULL_COUNTS],
   ['test:engines', FULL_COUNTS],
+  ['simulate', {}],
   ['bench', {}],
 ]
 

@@ -19,6 +19,7 @@ export { type FaultProxy, type ProxiedRequest, startFaultProxy } from './proxy.t
 export * from './s3-matrix/index.ts'
 export * from './s3-server/index.ts'
 export type { WireProtocol } from './s3-wire.ts'
+export * from './simulation/index.ts'
 export {
   type CaseResult,
   type Manifest,
