@@ -1,4 +1,5 @@
 import { type Access, deadlineFor } from './access.ts'
+import { missing } from './fresh-head.ts'
 import type { HeadBody } from './head-body.ts'
 import type { HeadWriter } from './head-writer.ts'
 import { History } from './history.ts'
@@ -63,19 +64,22 @@ export async function collect(writer: HeadWriter, options: CollectOptions = {}):
         ).length,
       }
     } catch (error) {
-      // A prune by somebody else took a segment away under us: begin again with its head.
-      if (!(error instanceof ObjectGone) || attempt === ATTEMPTS) throw error
+      if (!(error instanceof ObjectGone)) throw error
+      // A prune by somebody else may have taken a segment away under us: then begin again with its head.
+      const now = await writer.refresh(deadlineFor(access, options.signal))
+      if (now?.header.seq === head.seq || attempt === ATTEMPTS) throw missing(error)
     }
   }
 }
 
 type OpenedBody = { body: HeadBody; keys: DocumentKeys }
+type Barrier = OpenedBody & { seq: number }
 
 async function writeBarrier(
   writer: HeadWriter,
   graceMs: number,
   signal: AbortSignal | undefined,
-): Promise<OpenedBody | undefined> {
+): Promise<Barrier | undefined> {
   if ((await writer.refresh(deadlineFor(writer.access, signal))) === undefined) return undefined
   const { write } = await writer.submit(
     {
@@ -87,16 +91,14 @@ async function writeBarrier(
     },
     signal,
   )
-  return { body: write.body, keys: write.keys.withEarlier(write.body.keys) }
+  return { body: write.body, keys: write.keys.withEarlier(write.body.keys), seq: write.header.seq }
 }
 
-async function previewBarrier(
-  writer: HeadWriter,
-  graceMs: number,
-  deadline: Deadline,
-): Promise<OpenedBody | undefined> {
+async function previewBarrier(writer: HeadWriter, graceMs: number, deadline: Deadline): Promise<Barrier | undefined> {
   const head = await writer.refresh(deadline)
-  return head && { body: withoutExpired(head.body, writer.access.environment.now() - graceMs), keys: head.keys }
+  if (head === undefined) return undefined
+  const body = withoutExpired(head.body, writer.access.environment.now() - graceMs)
+  return { body, keys: head.keys, seq: head.header.seq }
 }
 
 function withoutExpired(body: HeadBody, before: number): HeadBody {

@@ -1,9 +1,10 @@
 import { type Access, deadlineFor } from './access.ts'
 import { needsSpill } from './draft.ts'
 import { aborted, KeelstateError } from './errors.ts'
+import { missing } from './fresh-head.ts'
 import { type Head, type HeadWrite, readHead, sealHead, writeHead, writeName } from './head.ts'
 import { EMPTY_BODY, type HeadBody } from './head-body.ts'
-import { corrupt, ID_BYTES } from './header.ts'
+import { ID_BYTES } from './header.ts'
 import { type LeaseGuard, leaseLost } from './lease.ts'
 import { ObjectGone } from './objects.ts'
 import type { Deadline } from './retry.ts'
@@ -242,7 +243,7 @@ export class HeadWriter {
   async #findOutWhyGone(gone: ObjectGone, deadline: Deadline): Promise<void> {
     const before = this.#known?.head?.token
     const now = await this.refresh(deadline)
-    if (now?.token === before) throw corrupt(gone.key, 'is missing although the head refers to it', 'object')
+    if (now?.token === before) throw missing(gone)
   }
 
   async #seal(draft: Draft, deadline: Deadline): Promise<HeadWrite> {
