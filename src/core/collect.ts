@@ -36,7 +36,7 @@ export interface CollectReport {
  * Deletes what nothing refers to: objects of pruned revisions, and the uploads of writers that lost or died.
  *
  * No dates are compared to decide that: what was listed before a *barrier* head write, and is not reachable from exactly that head, can never be
- * referred to again, because a writer re-uploads what it uploaded before a barrier. algorithms.md 3.
+ * referred to again, because a writer re-uploads what it uploaded before a barrier. docs/decisions/0004-garbage-by-barrier.md
  */
 export async function collect(writer: HeadWriter, options: CollectOptions = {}): Promise<CollectReport> {
   const { access, segments } = writer

@@ -59,7 +59,7 @@ interface Waiting {
  * The one way in which a process changes a head: a queue in front of conditional writes.
  *
  * Callers that arrive while a write is under way share the next one. After a definite conflict every change is judged again on the new head,
- * under a new write id. algorithms.md 1.
+ * under a new write id. docs/decisions/0003-group-commit-and-refusals.md
  */
 export class HeadWriter {
   readonly access: Access
