@@ -73,7 +73,7 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
       {
         weight: weightOf(body),
         apply: async (draft, deadline) => {
-          const content = await contentFor(writer.access, draft, body, prepared, deadline)
+          const content = await this.#contentFor(writer.access, draft, body, prepared, deadline)
           const added = this.#record(
             writer.access,
             draft,
@@ -244,6 +244,23 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     }
   }
 
+  /** What the head will refer to: uploaded again where a barrier or a new data key came between. What was uploaded need not be read back. */
+  async #contentFor(
+    access: Access,
+    draft: Draft,
+    body: Uint8Array,
+    prepared: { now: Prepared },
+    deadline: Deadline,
+  ): Promise<Content> {
+    if (!mayReferTo(prepared.now, draft.base?.body.barrier ?? 0, draft.keys)) {
+      prepared.now = await prepareContent(access, body, draft.keys, draft.base?.header.seq ?? 0, deadline)
+    }
+    if ('inline' in prepared.now) return prepared.now
+    const { reference } = prepared.now.upload
+    this.parts.contents.set(reference.object, body)
+    return { reference }
+  }
+
   /** @internal */
   protected async addAndMove(
     access: Access,
@@ -253,7 +270,7 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     options: ChangeOptions,
     deadline: Deadline,
   ): Promise<Added> {
-    const content = await contentFor(access, draft, body, prepared, deadline)
+    const content = await this.#contentFor(access, draft, body, prepared, deadline)
     return this.#addCurrent(access, draft, { content, bytes: body.length, digest: digestOf(body) }, options)
   }
 
@@ -310,20 +327,6 @@ interface NewContent {
   readonly bytes: number
   readonly digest: string
   readonly from?: string
-}
-
-/** What the head will refer to: uploaded again where a barrier or a new data key came between. */
-async function contentFor(
-  access: Access,
-  draft: Draft,
-  body: Uint8Array,
-  prepared: { now: Prepared },
-  deadline: Deadline,
-): Promise<Content> {
-  if (!mayReferTo(prepared.now, draft.base?.body.barrier ?? 0, draft.keys)) {
-    prepared.now = await prepareContent(access, body, draft.keys, draft.base?.header.seq ?? 0, deadline)
-  }
-  return 'inline' in prepared.now ? prepared.now : { reference: prepared.now.upload.reference }
 }
 
 function withLabel(body: HeadBody, label: string | undefined, record: RevisionRecord): HeadBody {
