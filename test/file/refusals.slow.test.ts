@@ -13,7 +13,7 @@ const asOrdinaryUser = isRoot ? { uid: NOBODY, gid: NOBODY } : {}
 
 /**
  * How to run a shell line that may mount, in a mount namespace that ends with it: as root, else as root of a user namespace. Where neither is
- * possible (macOS, locked-down containers) the same refusals are tried in faults.test.ts on a disk that makes the errors up.
+ * possible (macOS, locked-down containers) the same refusals are tried in faults.slow.test.ts on a disk that makes the errors up.
  */
 async function waysToMount(): Promise<string[] | undefined> {
   for (const flags of [['-m'], ['-rm']]) {
