@@ -7,7 +7,7 @@ import { digestOf } from './state.ts'
 
 const incrementer = await bundle(new URL('programs/incrementer.ts', import.meta.url))
 const PROCESSES = 4
-const INCREMENTS = process.env.KEELSTATE_PROVE === undefined ? 150 : 2_000
+const INCREMENTS = process.env.KEELSTATE_PROVE === undefined ? 75 : 2_000
 
 it(
   `${PROCESSES} processes that each add one to a document ${INCREMENTS} times add up exactly, and each addition is a revision of its own`,

@@ -28,22 +28,21 @@ export const push: Work = (_, random, name) => [
   commit(random, `${name}: third`, random() < 0.5),
 ]
 
-export const rollBack: Work = (state, random, name) => [
+const rollBack: Work = (state, random, name) => [
   { do: 'rollback', message: `${name}: back`, to: recent(state, random) },
   { do: 'label', label: `label-${below(random, 3)}`, to: recent(state, random) },
   { do: 'rollback', message: `${name}: back again`, to: recent(state, random) },
 ]
 
-export const collectGarbage: Work = (_, random, name) => [
+const collectGarbage: Work = (_, random, name) => [
   commit(random, `${name}: first`, true),
   commit(random, `${name}: second`, random() < 0.5),
   { do: 'prune', keepLast: 2 * NEAR + below(random, 4) },
   { do: 'collect' },
 ]
 
-/** One of them, as the seed says. */
-export const anything: Work = (state, random, name) =>
-  [push, rollBack, collectGarbage][below(random, 3)]!(state, random, name)
+/** What processes do in turn. */
+export const EVERYTHING: readonly Work[] = [push, rollBack, collectGarbage]
 
 export const largeCommit: Work = (_, random, name) => [commit(random, name, true)]
 

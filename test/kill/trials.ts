@@ -2,22 +2,21 @@ import { expect } from 'vitest'
 import { randomFrom } from '../file/random.ts'
 import type { Place } from './places.ts'
 import { newTally, Rounds, type Tally } from './rounds.ts'
-import { largeCommit, push, type Work } from './scripts.ts'
+import { EVERYTHING, largeCommit, push, type Work } from './scripts.ts'
 import { NOTHING } from './state.ts'
 import { Executioner, moments } from './victim.ts'
 
-const MANY = 40 // revisions: enough for segments, which prune rewrites
+const MANY = 20 // revisions: enough for a segment, which prune rewrites
 
-/** `count` processes work on one document, and each is killed at some moment. */
-export async function killAtRandom(program: string, place: Place, work: Work, count: number): Promise<Tally> {
+/** `count` processes push, roll back or collect on one document, in turn, and each is killed at some moment. */
+export async function killAtRandom(program: string, place: Place, count: number): Promise<Tally> {
   const random = randomFrom(7)
   const tally = newTally()
   const rounds = new Rounds(place, new Executioner(program, place.env), tally)
   await rounds.begin(6)
-  await rounds.round(work(rounds.state, random, 'unharmed'), 'at the end')
-  for (const [index, moment] of moments(count, random).entries()) {
-    await rounds.round(work(rounds.state, random, `process ${index + 1}`), moment)
-  }
+  const work = (index: number) => EVERYTHING[index % EVERYTHING.length]!(rounds.state, random, `process ${index}`)
+  await rounds.round(work(0), 'at the end')
+  for (const [index, moment] of moments(count, random).entries()) await rounds.round(work(index + 1), moment)
   await rounds.tidy()
   return tally
 }
