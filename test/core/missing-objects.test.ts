@@ -83,4 +83,16 @@ describe('an object that the head refers to and that is not there', () => {
       { key: objects.contents[0], code: 'Corrupt', message: expect.stringContaining('missing') },
     ])
   })
+
+  it('does not keep verify from reading the rest', async () => {
+    const { bucket, elsewhere } = bench
+    bucket.remove(objects.segments[0]!)
+    bucket.overwrite(objects.contents[0]!, Buffer.from('something else'))
+    const doc = await elsewhere()
+    const report = await doc.verify()
+    expect(report.problems.map(({ key }) => key.split(' ')[0]).sort()).toEqual(
+      [objects.segments[0], objects.contents[0]].sort(),
+    )
+    expect(report.revisions).toBe(41 - 17 - 1)
+  })
 })
