@@ -1,5 +1,5 @@
 import { type Access, deadlineFor } from './access.ts'
-import { missing } from './fresh-head.ts'
+import { missing, movesTooFast } from './fresh-head.ts'
 import type { HeadBody } from './head-body.ts'
 import type { HeadWriter } from './head-writer.ts'
 import { History } from './history.ts'
@@ -67,7 +67,8 @@ export async function collect(writer: HeadWriter, options: CollectOptions = {}):
       if (!(error instanceof ObjectGone)) throw error
       // A prune by somebody else may have taken a segment away under us: then begin again with its head.
       const now = await writer.refresh(deadlineFor(access, options.signal))
-      if (now?.header.seq === head.seq || attempt === ATTEMPTS) throw missing(error)
+      if (now?.header.seq === head.seq) throw missing(error)
+      if (attempt === ATTEMPTS) throw movesTooFast(access.headKey)
     }
   }
 }

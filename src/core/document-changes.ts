@@ -214,8 +214,8 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
       writer,
       {
         weight: 0,
-        apply: async ({ base, body, seq }) => {
-          if (base === undefined || body.tombstone !== undefined) throw this.absent()
+        apply: async ({ body, seq }) => {
+          if (body.lastNumber === 0 || body.tombstone !== undefined) throw this.absent()
           checkCondition(body, condition, this.name)
           return { body: bury(body, seq, signatureOf(writer.access, options, this.parts.by)), result: undefined }
         },
@@ -240,7 +240,13 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     const deadline = deadlineFor(writer.access, signal)
     const head = writer.known === undefined ? await writer.refresh(deadline) : writer.known.head
     return {
-      now: await prepareContent(writer.access, body, await writer.keysFor(head), head?.header.seq ?? 0, deadline),
+      now: await prepareContent(
+        writer.access,
+        body,
+        await writer.keysFor(head, deadline),
+        head?.header.seq ?? 0,
+        deadline,
+      ),
     }
   }
 

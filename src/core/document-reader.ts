@@ -113,8 +113,8 @@ export class ReadableDocument<T> {
     let below = Number.POSITIVE_INFINITY
     let gone: ObjectGone | undefined
     for (let head: Head | undefined; left > 0; ) {
-      const deadline = deadlineFor(writer.access, options.signal)
-      const now = await writer.refresh(deadline)
+      const deadline = () => deadlineFor(writer.access, options.signal) // for each read: the consumer sets the pace
+      const now = await writer.refresh(deadline())
       if (now === undefined) return
       if (head !== undefined && now.token === head.token) throw missing(gone!)
       head = now

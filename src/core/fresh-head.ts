@@ -24,16 +24,19 @@ export async function onFreshHead<R>(
     } catch (error) {
       if (!(error instanceof ObjectGone)) throw error
       if (head?.token === before?.token) throw missing(error)
-      if (deadline.left <= 0) {
-        throw new KeelstateError('Unavailable', {
-          key: error.key,
-          message: `${writer.access.headKey} changes, and what it refers to is deleted, faster than it can be read.`,
-          hint: 'Collect with a longer grace period.',
-        })
-      }
+      if (deadline.left <= 0) throw movesTooFast(writer.access.headKey)
       before = head
     }
   }
+}
+
+/** The error for a document that is pruned and collected while it is read, time and again. */
+export function movesTooFast(headKey: string): KeelstateError<'Unavailable'> {
+  return new KeelstateError('Unavailable', {
+    key: headKey,
+    message: `${headKey} changes, and what it refers to is deleted, faster than it can be read.`,
+    hint: 'Collect with a longer grace period.',
+  })
 }
 
 /** The error for an object that is lost, as opposed to pruned. */

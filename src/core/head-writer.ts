@@ -29,7 +29,7 @@ export interface Draft {
 export interface Change<R> {
   /**
    * Judges its conditions on the draft and applies its steps. Runs again whenever another write came first; whatever it throws drops this change
-   * and nothing else. A refusal (`Conflict`, `NotFound`, `LeaseLost`) counts only when it was given on a head read after the call began.
+   * and nothing else. What it throws counts only on a head that was read after the call began, and once what it was judged by has landed.
    */
   apply(draft: Draft, deadline: Deadline): Promise<{ body: HeadBody; result: R }>
   /** Roughly what it adds to the head, in bytes. */
@@ -88,11 +88,12 @@ export class HeadWriter {
   }
 
   /** Keys to seal an upload with, before the head write that will refer to it. */
-  async keysFor(head: Head | undefined): Promise<DocumentKeys> {
+  async keysFor(head: Head | undefined, deadline: Deadline): Promise<DocumentKeys> {
     if (head !== undefined) return head.keys
     this.#newKeys ??= this.access.sealer.create(this.access.scope)
+    const creating = this.#newKeys
     try {
-      return await this.#newKeys
+      return await deadline.within('key.create', this.access.headKey, () => creating)
     } catch (error) {
       this.#newKeys = undefined
       throw error
@@ -105,6 +106,7 @@ export class HeadWriter {
    * An abort takes it out of the queue; once its write is under way, it is settled within 5 s: landed, or `OutcomeUnknown`.
    */
   async submit<R>(change: Change<R>, signal?: AbortSignal): Promise<Landed<R>> {
+    if (signal !== undefined && !(signal instanceof AbortSignal)) throw noSignal()
     let onAbort = () => {}
     try {
       return await new Promise<Landed<R>>((resolve, reject) => {
@@ -204,7 +206,7 @@ export class HeadWriter {
     let draft: Draft = {
       base,
       body: base?.body ?? EMPTY_BODY,
-      keys: await this.keysFor(base),
+      keys: await this.keysFor(base, deadline),
       seq: (base?.header.seq ?? 0) + 1,
       epoch: base?.header.epoch ?? 0n,
     }
@@ -220,30 +222,17 @@ export class HeadWriter {
         waiting.outcome = { result }
         changes++
       } catch (error) {
-        if (error instanceof ObjectGone) {
-          await this.#findOutWhyGone(error, deadline)
-          return undefined
+        if (known.tick < waiting.tick || error instanceof ObjectGone) {
+          // It may be the head that is old, not the caller.
+          const now = await this.refresh(deadline)
+          if (!(error instanceof ObjectGone) || now?.token !== base?.token) return undefined
         }
-        if (!isRefusal(error)) {
-          flight.reject(waiting, error)
-        } else if (known.tick < waiting.tick) {
-          await this.refresh(deadline) // it may be the head that is old, not the caller
-          return undefined
-        } else if (changes === 0) {
-          flight.reject(waiting, error)
-        } else {
-          waiting.outcome = { refusal: error }
-        }
+        const refusal = error instanceof ObjectGone ? missing(error) : error
+        if (changes === 0) flight.reject(waiting, refusal)
+        else waiting.outcome = { refusal } // it followed from what is to be written with it
       }
     }
     return changes === 0 ? undefined : draft
-  }
-
-  /** An object that the known head refers to is not there: the head has moved on, or the object is lost. */
-  async #findOutWhyGone(gone: ObjectGone, deadline: Deadline): Promise<void> {
-    const before = this.#known?.head?.token
-    const now = await this.refresh(deadline)
-    if (now?.token === before) throw missing(gone)
   }
 
   async #seal(draft: Draft, deadline: Deadline): Promise<HeadWrite> {
@@ -375,12 +364,11 @@ class Flight {
   }
 }
 
-function isRefusal(error: unknown): boolean {
-  return (
-    KeelstateError.is(error, 'Conflict') ||
-    KeelstateError.is(error, 'NotFound') ||
-    KeelstateError.is(error, 'LeaseLost')
-  )
+function noSignal(): KeelstateError<'InvalidInput'> {
+  return new KeelstateError('InvalidInput', {
+    message: 'signal must be an AbortSignal.',
+    hint: 'Pass the signal of an AbortController, not the controller.',
+  })
 }
 
 function lostToOthers(access: Access): KeelstateError<'Timeout'> {

@@ -83,9 +83,31 @@ export class Deadline {
     call: (options: CallOptions) => Promise<T>,
     graceMs = 0,
   ): Promise<T> {
-    if (this.aborted) throw aborted(operation, key, this.#signal?.reason, true)
     const allowed = this.#limits.attemptMs + (bodyBytes / 1e6) * this.#limits.attemptMsPerMegabyte
-    const timeoutMs = Math.max(1, Math.min(allowed, this.left))
+    return await this.#bounded(operation, key, Math.min(allowed, this.left), call, graceMs)
+  }
+
+  /** Calls something that is no request to the store, such as a key service, and gives it all the time that is left. */
+  async within<T>(operation: string, key: string, call: (options: CallOptions) => Promise<T>): Promise<T> {
+    return await this.#bounded(operation, key, this.left, call, 0)
+  }
+
+  async #bounded<T>(
+    operation: string,
+    key: string,
+    timeoutMs: number,
+    call: (options: CallOptions) => Promise<T>,
+    graceMs: number,
+  ): Promise<T> {
+    if (this.aborted) throw aborted(operation, key, this.#signal?.reason, true)
+    if (timeoutMs <= 0) {
+      throw new KeelstateError('Timeout', {
+        operation,
+        key,
+        message: `There was no time left for ${operation} of ${key}; it was not sent.`,
+        details: { notExecuted: true },
+      })
+    }
     const controller = new AbortController()
     return await new Promise<T>((resolve, reject) => {
       const give = (error: KeelstateError) => {
