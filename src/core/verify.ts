@@ -103,7 +103,8 @@ async function verifyHead(
   const work = async () => {
     for (const record of queue) {
       try {
-        report.bytes += await verifyRevision(writer, head, record, signal)
+        const bytes = await verifyRevision(writer, head, record, signal)
+        report.bytes += bytes // not `+= await`, which adds to what the sum was before the wait
         report.revisions++
       } catch (error) {
         const { content } = record
