@@ -1,4 +1,5 @@
 export { type CountedRequest, CountingStore, countingStore, type RequestCount } from './counting-store.ts'
+export { dynamoDbWire } from './dynamodb-wire.ts'
 export {
   type FaultAction,
   type FaultMatch,

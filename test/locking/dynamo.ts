@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { CreateTableCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb'
 import dynalite from 'dynalite'
 import { dynamoDbLockStore, type LockStore } from '../../src/locking/index.ts'
-import { type LockStoreHarness, startFaultProxy, type WireProtocol } from '../../src/testing/index.ts'
+import { dynamoDbWire, type LockStoreHarness, startFaultProxy } from '../../src/testing/index.ts'
 
 /** A service that speaks DynamoDB's protocol. */
 export interface DynamoDb {
@@ -58,20 +58,10 @@ export async function createLockTable(service: DynamoDb): Promise<string> {
   }
 }
 
-/** DynamoDB's protocol as a proxy sees it. The operation stands in a header, which rules do not see. */
-const dynamoWire: WireProtocol = {
-  describe: (method) => ({ method, operation: 'DynamoDB', key: '' }),
-  refusal(status, code) {
-    const body = JSON.stringify({ __type: `com.amazonaws.dynamodb.v20120810#${code}`, message: 'Injected.' })
-    const head = `HTTP/1.1 ${status} Refused\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: ${body.length}`
-    return Buffer.from(`${head}\r\n\r\n${body}`)
-  },
-}
-
 /** `dynamoDbLockStore` through the real SDK; a table for each case, and a proxy that can leave requests without an answer. */
 export function dynamoHarness(name: string, service: () => DynamoDb): LockStoreHarness {
   const places = new Map<LockStore, { table: string; proxy: Awaited<ReturnType<typeof startFaultProxy>> }>()
-  const proxied = () => startFaultProxy(service().endpoint, dynamoWire)
+  const proxied = () => startFaultProxy(service().endpoint, dynamoDbWire)
   const broken: { close(): Promise<void> }[] = []
   const open = (table: string, endpoint: string) =>
     dynamoDbLockStore({ table, endpoint, region: REGION, credentials: service().credentials })
