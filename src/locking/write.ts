@@ -9,7 +9,6 @@ export type Written = { written: StoredLock } | { refused: StoredLock | undefine
 /**
  * One conditional write of a lock record, with read-back: a failure may be the answer to an earlier attempt of the same write.
  *
- * @param graceMs How long an attempt may still answer after the deadline's signal fired.
  * @throws {KeelstateError} the service's definite refusal, when no attempt can have been executed; `OutcomeUnknown` when the record cannot be read
  *   back, or does not show the write although an attempt may still be under way.
  */

@@ -1,5 +1,6 @@
 export { type BackendContext, type BackendHarness, type BackendPlace, testBackend } from './backend.ts'
 export { type CountedRequest, CountingStore, countingStore, type RequestCount } from './counting-store.ts'
+export { dynamoDbWire } from './dynamodb-wire.ts'
 export {
   type FaultAction,
   type FaultMatch,
@@ -12,6 +13,8 @@ export {
 export { type FaultyLockStore, faultyLockStore } from './faulty-lock-store.ts'
 export { type FaultyStore, faultyStore } from './faulty-store.ts'
 export { type KeyProviderHarness, type KeyProviderSuiteOptions, testKeyProvider } from './key-provider.ts'
+export type { LockStoreCase, LockStoreContext } from './lock-store/context.ts'
+export { type LockStoreHarness, type LockStoreSuiteOptions, testLockStore } from './lock-store.ts'
 export { MemoryLockTable, memoryLockStore } from './memory-lock-store.ts'
 export type { ObjectStoreCase, ObjectStoreContext } from './object-store/context.ts'
 export { type ObjectStoreHarness, type ObjectStoreSuiteOptions, testObjectStore } from './object-store.ts'

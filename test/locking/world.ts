@@ -2,7 +2,7 @@ import { documentName, identityOf, lockKey } from '../../src/core/names.ts'
 import type { Limits } from '../../src/core/retry.ts'
 import type { ObjectStore } from '../../src/core/store.ts'
 import { json, openStore, type Store, type VersionedDocument } from '../../src/index.ts'
-import { type LockKey, type LockStore, objectLockStore } from '../../src/locking/index.ts'
+import { type LockKey, type LockRecord, type LockStore, objectLockStore } from '../../src/locking/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
 import {
   MemoryLockTable,
@@ -27,7 +27,8 @@ export const MARGIN_MS = 5_000
 /** Where documents and lock records lie. */
 export interface Place {
   readonly objects: ObjectStore
-  readonly locks: LockStore
+  /** Left out: lock objects beside the documents. */
+  readonly locks?: LockStore
 }
 
 /** Memory, with the lock store that takes a lock in one request. */
@@ -40,8 +41,7 @@ export function tablePlace(
 
 /** Memory, with lock objects. */
 export function objectsPlace(bucket: MemoryBucket = new MemoryBucket()): Place {
-  const objects = memoryStore({ bucket })
-  return { objects, locks: objectLockStore(objects) }
+  return { objects: memoryStore({ bucket }) }
 }
 
 /** A process of its own, on a machine of its own. */
@@ -73,9 +73,11 @@ export class World {
   async process(options: ProcessOptions = {}): Promise<Process> {
     const { rate, limits, locks: wrap = (locks) => locks } = options
     const machine = this.time.machine(rate === undefined ? {} : { rate })
+    const { objects, locks } = this.place
+    const reached = this.network.objectStore(machine, objects)
     const store = await openStore({
-      store: this.network.objectStore(machine, this.place.objects),
-      lock: wrap(this.network.lockStore(machine, this.place.locks)),
+      store: reached,
+      lock: wrap(locks === undefined ? objectLockStore(reached) : this.network.lockStore(machine, locks)),
       keys: 'plaintext',
       storeId: STORE_ID,
       memory: false,
@@ -84,6 +86,12 @@ export class World {
       ...(limits === undefined ? {} : { limits }),
     })
     return { machine, store, document: store.document(NAME, json<string>()) }
+  }
+
+  /** What stands in the lock's record, whatever the network does. */
+  async record(): Promise<LockRecord | undefined> {
+    const locks = this.place.locks ?? objectLockStore(this.place.objects)
+    return (await this.time.during(locks.read(KEY)))?.record
   }
 
   /** Lets time pass until `work` has ended. */
