@@ -19,7 +19,7 @@ export interface S3CallOptions {
   readonly timeoutMs: number
 }
 
-export interface S3GetInput {
+interface S3GetInput {
   Bucket: string
   Key: string
   IfNoneMatch?: string
@@ -32,7 +32,7 @@ export interface S3GetOutput {
   Body?: AsyncIterable<Uint8Array> & { destroy?(error?: Error): unknown }
 }
 
-export interface S3PutInput {
+interface S3PutInput {
   Bucket: string
   Key: string
   Body: Uint8Array
@@ -46,21 +46,21 @@ export interface S3PutInput {
   SSEKMSKeyId?: string
 }
 
-export interface S3PutOutput {
+interface S3PutOutput {
   ETag?: string
 }
 
-export interface S3DeleteInput {
+interface S3DeleteInput {
   Bucket: string
   Delete: { Objects: { Key: string }[]; Quiet: true }
   ExpectedBucketOwner?: string
 }
 
-export interface S3DeleteOutput {
+interface S3DeleteOutput {
   Errors?: { Key?: string; Code?: string; Message?: string }[]
 }
 
-export interface S3ListInput {
+interface S3ListInput {
   Bucket: string
   Prefix: string
   MaxKeys: number
@@ -68,7 +68,7 @@ export interface S3ListInput {
   ExpectedBucketOwner?: string
 }
 
-export interface S3ListOutput {
+interface S3ListOutput {
   Contents?: { Key?: string; Size?: number }[]
   NextContinuationToken?: string
 }

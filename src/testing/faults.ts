@@ -46,7 +46,10 @@ export type FaultAction =
   /** One bit of the answer's body is flipped in the byte at `at`, counted modulo its length. Default: the first. */
   | { do: 'corrupt'; at?: number }
   /** The request waits for the test. Made by `FaultPlan.hold`. */
-  | { do: 'hold'; when: 'before' | 'after'; hold: Hold }
+  | { do: 'hold'; when: HoldPoint; hold: Hold }
+
+/** What of a request is held: all of it, its answer, or a second copy of it, the first being executed and answered at once. */
+export type HoldPoint = 'before' | 'after' | 'copy'
 
 /** A rule that was added to a plan. */
 export interface FaultRule {
@@ -73,9 +76,10 @@ export class FaultPlan {
 
   /**
    * Holds matching requests until the test lets them go, so that it can order them exactly. Held `before` (default), a request is executed
-   * on release, even if its sender has gone; held `after`, it is executed at once and its answer waits.
+   * on release, even if its sender has gone; held `after`, it is executed at once and its answer waits; of a `copy`, the request is executed and
+   * answered at once, and executed a second time on release.
    */
-  hold(match: FaultMatch = {}, options: { when?: 'before' | 'after' } = {}): Hold {
+  hold(match: FaultMatch = {}, options: { when?: HoldPoint } = {}): Hold {
     const hold = new Hold()
     this.add(match, { do: 'hold', when: options.when ?? 'before', hold })
     return hold
@@ -163,7 +167,7 @@ export class Hold {
     return new Promise((resolve) => this.#arrivals.push({ count, resolve }))
   }
 
-  /** Lets the oldest (or the one at `index`) go on. Resolves when it has been executed and its answer was handed to the network. */
+  /** Lets the oldest (or the one at `index`) go on. Resolves when nothing more will happen to it: it was executed, and its answer handed to the network. */
   async release(index = 0): Promise<void> {
     const [request] = this.#waiting.splice(index, 1)
     if (request === undefined) throw new Error(`no request is held at position ${index}`)
@@ -176,7 +180,7 @@ export class Hold {
     while (this.#waiting.length > 0) await this.release()
   }
 
-  /** Forgets the oldest (or the one at `index`): its connection is reset, and if it was held before execution it is never executed. */
+  /** Forgets the oldest (or the one at `index`): what of it was not executed yet never is, and it gets no answer that it does not have. */
   async drop(index = 0): Promise<void> {
     const [request] = this.#waiting.splice(index, 1)
     if (request === undefined) throw new Error(`no request is held at position ${index}`)
@@ -275,8 +279,11 @@ async function performHeld<A>(
     finish = resolve
   })
   try {
-    const early = when === 'after' ? await exchange.execute() : undefined
-    if (!(await hold.wait(exchange.target, done, signal))) return exchange.reset()
+    const early = when === 'before' ? undefined : await exchange.execute()
+    if (early !== undefined && when === 'copy') await exchange.answer(early)
+    const go = await hold.wait(exchange.target, done, signal)
+    if (when === 'copy') return void (go && (await exchange.execute()))
+    if (!go) return exchange.reset()
     await exchange.answer(early ?? (await exchange.execute()))
   } finally {
     finish()

@@ -1,5 +1,13 @@
 export { type CountedRequest, CountingStore, countingStore, type RequestCount } from './counting-store.ts'
-export { type FaultAction, type FaultMatch, FaultPlan, type FaultRule, type FaultTarget, type Hold } from './faults.ts'
+export {
+  type FaultAction,
+  type FaultMatch,
+  FaultPlan,
+  type FaultRule,
+  type FaultTarget,
+  type Hold,
+  type HoldPoint,
+} from './faults.ts'
 export { type FaultyStore, faultyStore } from './faulty-store.ts'
 export { type KeyProviderHarness, type KeyProviderSuiteOptions, testKeyProvider } from './key-provider.ts'
 export type { ObjectStoreCase, ObjectStoreContext } from './object-store/context.ts'

@@ -1,7 +1,15 @@
+import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { KeelstateError } from '../../src/core/errors.ts'
 import type { DocumentScope } from '../../src/core/header.ts'
-import { type KeyProvider, PassphraseProvider, StaticKeyProvider, type WrappedKey } from '../../src/encrypt/index.ts'
+import type { CallOptions } from '../../src/core/store.ts'
+import {
+  type GeneratedKey,
+  type KeyProvider,
+  PassphraseProvider,
+  StaticKeyProvider,
+  type WrappedKey,
+} from '../../src/encrypt/index.ts'
 import { type KeyProviderHarness, registerSuite, runSuite, testKeyProvider } from '../../src/testing/index.ts'
 import { KEY, OTHER_KEY, PASSPHRASE, SALT } from './fixtures.ts'
 
@@ -44,7 +52,22 @@ const passphraseHarness: KeyProviderHarness = {
   },
 }
 
+/** A static key that also makes data keys, as a key service does. */
+class GeneratingProvider extends StaticKeyProvider {
+  async generate(scope: DocumentScope, options?: CallOptions): Promise<GeneratedKey> {
+    const dataKey = Uint8Array.from(randomBytes(32))
+    return { dataKey, wrapped: await this.wrap(dataKey, scope, options) }
+  }
+}
+
+const generatingHarness: KeyProviderHarness = {
+  ...staticHarness,
+  name: 'a provider that generates data keys',
+  open: async () => new GeneratingProvider({ key: KEY }),
+}
+
 registerSuite(testKeyProvider(staticHarness, { flips: 72 }), { describe, it })
+registerSuite(testKeyProvider(generatingHarness), { describe, it })
 registerSuite(testKeyProvider(passphraseHarness, { flips: 12 }), { describe, it })
 
 /** A static provider with one member replaced. */

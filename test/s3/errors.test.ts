@@ -94,6 +94,17 @@ describe('each row of the table', () => {
     for (const call of Object.values(calls)) expect((await refusal(call(open()), row.code)).details.status).toBe(status)
   })
 
+  it.each(
+    S3_ERRORS.flatMap((row) => row.names.filter((name) => !ofTheService(name)).map((name) => [name, row] as const)),
+  )('%s, which comes from the SDK or the network, is what the table says', async (name, row) => {
+    const client = { send: () => Promise.reject(Object.assign(new Error('failed'), { name })) }
+    for (const call of Object.values(calls)) {
+      const error = await refusal(call(s3Store({ bucket: 'state', client })), row.code)
+      expect(error.details).toMatchObject({ serviceCode: name })
+      expect(error.details.notExecuted).toBe(row.notExecuted)
+    }
+  })
+
   it('has a page of its vendor, and names no code twice for one call', () => {
     const seen = new Set<string>()
     for (const { names, page, on } of S3_ERRORS) {
@@ -190,6 +201,43 @@ describe('a read', () => {
     client.destroy()
   })
 
+  it('that brings fewer or more bytes than were announced is Unavailable', async () => {
+    for (const ContentLength of [3, 5]) {
+      const client = {
+        send: async () => ({
+          ETag: '"1"',
+          ContentLength,
+          Body: (async function* () {
+            yield Buffer.from('four')
+          })(),
+        }),
+      }
+      await refusal(s3Store({ bucket: 'state', client }).get(HEAD), 'Unavailable')
+    }
+  })
+
+  it('whose length was not announced is collected all the same', async () => {
+    const send = async () => ({
+      ETag: '"1"',
+      Body: (async function* () {
+        for (let n = 0; n < 100; n += 1) yield new Uint8Array(1_000).fill(n)
+      })(),
+    })
+    const found = await s3Store({ bucket: 'state', client: { send } }).get(HEAD)
+    const expected = Buffer.concat(Array.from({ length: 100 }, (_, n) => Buffer.alloc(1_000, n)))
+    expect(Buffer.compare((found as { bytes: Uint8Array }).bytes, expected)).toBe(0)
+    await refusal(s3Store({ bucket: 'state', client: { send }, maxBytes: 99_999 }).get(HEAD), 'TooLarge')
+  })
+
+  it('that the timeout of a client ends is Timeout', async () => {
+    const { S3Client } = await import('@aws-sdk/client-s3')
+    const client = new S3Client({ ...server.clientConfig, maxAttempts: 1, requestHandler: { socketTimeout: 100 } })
+    server.faults.add({}, { do: 'stall' })
+    const error = await refusal(s3Store({ bucket: 'state', client }).get(HEAD), 'Timeout')
+    expect(error.details.serviceCode).toBe('TimeoutError')
+    client.destroy()
+  })
+
   it('of more bytes than maxBytes is TooLarge', async () => {
     await open().put(HEAD, new Uint8Array(1001), ABSENT)
     const error = await refusal(open({ maxBytes: 1000 }).get(HEAD), 'TooLarge')
@@ -250,6 +298,33 @@ describe('credentials', () => {
       expect([error.details.notExecuted, error.message]).toEqual([true, expect.stringContaining('the vault is sealed')])
     }
     expect(server.requests).toEqual([])
+  })
+
+  it('and a region that nobody configured are told apart', async () => {
+    const lonely = {
+      AWS_CONFIG_FILE: '/nowhere',
+      AWS_SHARED_CREDENTIALS_FILE: '/nowhere',
+      AWS_EC2_METADATA_DISABLED: 'true',
+      AWS_ENDPOINT_URL_S3: server.endpoint,
+    }
+    const before = { ...process.env }
+    for (const name of Object.keys(process.env)) if (name.startsWith('AWS_')) delete process.env[name]
+    Object.assign(process.env, lonely)
+    try {
+      for (const call of Object.values(calls)) {
+        const error = await refusal(call(s3Store({ bucket: 'state', region: 'us-east-1' })), 'Unauthenticated')
+        expect(error.details).toEqual({ serviceCode: 'CredentialsProviderError', notExecuted: true })
+        const placeless = await refusal(
+          call(s3Store({ bucket: 'state', credentials: server.credential })),
+          'InvalidOptions',
+        )
+        expect([placeless.details.notExecuted, placeless.hint]).toEqual([true, expect.stringContaining('region')])
+      }
+      expect(server.requests).toEqual([])
+    } finally {
+      for (const name of Object.keys(lonely)) delete process.env[name]
+      Object.assign(process.env, before)
+    }
   })
 
   it('of a provider whose service refuses are not taken for a refusal by the bucket', async () => {

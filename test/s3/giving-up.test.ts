@@ -49,7 +49,7 @@ afterEach(async () => {
 describe('a service that is silent', () => {
   it('ends every call with Timeout after attemptTimeoutMs, of unknown outcome', async () => {
     server.faults.add(FOREVER, { do: 'stall', when: 'after' })
-    const store = open({ attemptTimeoutMs: 150 })
+    const store = open({ attemptTimeoutMs: 400 })
     for (const call of Object.values(calls)) {
       const started = Date.now()
       const error = await refusal(call(store), 'Timeout')
@@ -63,7 +63,7 @@ describe('a service that is silent', () => {
   it('does so through a client without any timeout too', async () => {
     server.faults.add(FOREVER, { do: 'stall' })
     const client = new S3Client({ ...server.clientConfig, maxAttempts: 1 })
-    const store = s3Store({ bucket: 'state', client, attemptTimeoutMs: 150 })
+    const store = s3Store({ bucket: 'state', client, attemptTimeoutMs: 400 })
     for (const call of Object.values(calls))
       expect((await refusal(call(store), 'Timeout')).details.timeoutMs).toBeGreaterThan(0)
     client.destroy()

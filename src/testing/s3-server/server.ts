@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { systemEnvironment } from '../../core/environment.ts'
@@ -84,6 +85,7 @@ export class S3Server implements AsyncDisposable {
       const run = this.#serve(incoming, response).finally(() => this.#running.delete(run))
       this.#running.add(run)
     })
+    setMaxListeners(0, this.#closing.signal) // one for each request that waits
     this.#http.requestTimeout = 0 // a request may be held for as long as a test likes
     this.#http.headersTimeout = 0
     this.#http.keepAliveTimeout = 60_000

@@ -6,7 +6,7 @@ export interface XmlElement {
   readonly children: readonly XmlNode[]
 }
 
-export type XmlNode = XmlElement | string
+type XmlNode = XmlElement | string
 
 export function element(name: string, children: readonly XmlChild[]): XmlElement {
   const nodes: XmlNode[] = []
