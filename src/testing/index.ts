@@ -10,6 +10,7 @@ export {
 } from './faults.ts'
 export { type FaultyStore, faultyStore } from './faulty-store.ts'
 export { type KeyProviderHarness, type KeyProviderSuiteOptions, testKeyProvider } from './key-provider.ts'
+export * from './kms-server/index.ts'
 export type { ObjectStoreCase, ObjectStoreContext } from './object-store/context.ts'
 export { type ObjectStoreHarness, type ObjectStoreSuiteOptions, testObjectStore } from './object-store.ts'
 export { type FaultProxy, type ProxiedRequest, startFaultProxy } from './proxy.ts'
