@@ -85,7 +85,8 @@ export class AwsKmsProvider implements KeyProvider {
     let sent = false
     return bounded(call, this.#settings.timeoutMs, caller, async (signal) => {
       try {
-        const kms = await this.#connect()
+        this.#connecting ??= connectKms(this.#settings)
+        const kms = await this.#connecting
         await kms.prepare()
         sent = true
         return await send(kms, signal)
@@ -93,17 +94,6 @@ export class AwsKmsProvider implements KeyProvider {
         throw fromKms(error, call, sent)
       }
     })
-  }
-
-  #connect(): Promise<KmsOperations> {
-    if (this.#connecting === undefined) {
-      const connecting = connectKms(this.#settings)
-      this.#connecting = connecting
-      connecting.catch(() => {
-        this.#connecting = undefined
-      })
-    }
-    return this.#connecting
   }
 
   #wrapped({ CiphertextBlob, KeyId = '' }: KmsAnswer): WrappedKey {
