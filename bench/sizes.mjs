@@ -15,7 +15,7 @@ export async function sizes({ commits }) {
 
   const count = commits.toLocaleString('en')
   return [
-    { name: 'first head, two recipients', unit: 'bytes', measured: heads[0], limit: 1_400 },
+    { name: 'first head, two recipients', unit: 'bytes', measured: await firstHead(), limit: 1_400 },
     { name: `head after ${count} commits`, unit: 'bytes', measured: heads.at(-1), limit: 8_000 },
     { name: `largest head in ${count} commits`, unit: 'bytes', measured: Math.max(...heads), limit: 8_000 },
     {
@@ -32,6 +32,14 @@ export async function sizes({ commits }) {
 
 function isHead(put) {
   return put?.key.startsWith('heads/')
+}
+
+async function firstHead() {
+  const store = countingStore()
+  const document = await openDocument(store)
+  const { service, stage, region, replicas, image } = change(0)
+  await document.commit({ service, stage, region, replicas, image }, { parent: 'none', message: 'first' })
+  return Math.max(...store.requests.map((request) => request.bytes))
 }
 
 async function largestOfNoise(commits) {

@@ -60,7 +60,7 @@ export async function firstThatRuns(commands, args) {
  * engine serves, and `isReady` looking at what it answers where that is not enough; it throws when it never will be. Resolves to
  * `{ endpoint, stop }`; `stop` ends the whole process group and removes the folder.
  */
-export async function launch(name, describe, { limitMs = 60_000 } = {}) {
+export async function launch(name, describe, { limitMs = 120_000 } = {}) {
   const folder = await mkdtemp(join(tmpdir(), `keelstate-${name}-`))
   const port = await freePort()
   const endpoint = `http://127.0.0.1:${port}`

@@ -18,6 +18,11 @@ import type { CallOptions } from './store.ts'
 /** Bytes that a revision's record takes in a head, roughly. */
 export const RECORD_WEIGHT: number = 400
 
+/** What adding a revision with this content takes. Above `INLINE_BYTES` the content travels apart. */
+function weightOf(body: Uint8Array): number {
+  return body.length > INLINE_BYTES ? RECORD_WEIGHT : RECORD_WEIGHT + body.length
+}
+
 export interface CommitOptions extends ChangeOptions {
   /**
    * What this change replaces. A revision that was read: it must still be current, and not have been left in between. An id: it must be
@@ -46,7 +51,7 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     const { result, write } = await this.submit(
       writer,
       {
-        weight: RECORD_WEIGHT + Math.min(body.length, INLINE_BYTES),
+        weight: weightOf(body),
         apply: async (draft, deadline) => {
           checkCondition(draft.body, condition, this.name)
           return await this.addAndMove(writer.access, draft, body, prepared, options, deadline)
@@ -66,9 +71,9 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     const { result, write } = await this.submit(
       writer,
       {
-        weight: RECORD_WEIGHT + Math.min(body.length, INLINE_BYTES),
+        weight: weightOf(body),
         apply: async (draft, deadline) => {
-          const content = await contentFor(writer.access, draft, body, prepared, deadline)
+          const content = await this.#contentFor(writer.access, draft, body, prepared, deadline)
           const added = this.#record(
             writer.access,
             draft,
@@ -239,6 +244,23 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     }
   }
 
+  /** What the head will refer to: uploaded again where a barrier or a new data key came between. What was uploaded need not be read back. */
+  async #contentFor(
+    access: Access,
+    draft: Draft,
+    body: Uint8Array,
+    prepared: { now: Prepared },
+    deadline: Deadline,
+  ): Promise<Content> {
+    if (!mayReferTo(prepared.now, draft.base?.body.barrier ?? 0, draft.keys)) {
+      prepared.now = await prepareContent(access, body, draft.keys, draft.base?.header.seq ?? 0, deadline)
+    }
+    if ('inline' in prepared.now) return prepared.now
+    const { reference } = prepared.now.upload
+    this.parts.contents.set(reference.object, body)
+    return { reference }
+  }
+
   /** @internal */
   protected async addAndMove(
     access: Access,
@@ -248,7 +270,7 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     options: ChangeOptions,
     deadline: Deadline,
   ): Promise<Added> {
-    const content = await contentFor(access, draft, body, prepared, deadline)
+    const content = await this.#contentFor(access, draft, body, prepared, deadline)
     return this.#addCurrent(access, draft, { content, bytes: body.length, digest: digestOf(body) }, options)
   }
 
@@ -305,20 +327,6 @@ interface NewContent {
   readonly bytes: number
   readonly digest: string
   readonly from?: string
-}
-
-/** What the head will refer to: uploaded again where a barrier or a new data key came between. */
-async function contentFor(
-  access: Access,
-  draft: Draft,
-  body: Uint8Array,
-  prepared: { now: Prepared },
-  deadline: Deadline,
-): Promise<Content> {
-  if (!mayReferTo(prepared.now, draft.base?.body.barrier ?? 0, draft.keys)) {
-    prepared.now = await prepareContent(access, body, draft.keys, draft.base?.header.seq ?? 0, deadline)
-  }
-  return 'inline' in prepared.now ? prepared.now : { reference: prepared.now.upload.reference }
 }
 
 function withLabel(body: HeadBody, label: string | undefined, record: RevisionRecord): HeadBody {

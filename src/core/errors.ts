@@ -49,7 +49,14 @@ export interface ErrorDetailsByCode {
   RolledBack: CommonDetails & { rememberedSeq?: number; seenSeq?: number; write?: string }
   Unsupported: CommonDetails
   InvalidName: CommonDetails
-  InvalidInput: CommonDetails
+  InvalidInput: CommonDetails & {
+    /** Where in a document: `entries[0].address`, and the place in its text. */
+    path?: string
+    line?: number
+    column?: number
+    /** In bytes. */
+    offset?: number
+  }
   InvalidOptions: CommonDetails & { option?: string }
   TooLarge: CommonDetails & { bytes?: number; maxBytes?: number }
   NoSpace: CommonDetails

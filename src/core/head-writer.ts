@@ -1,9 +1,10 @@
 import { type Access, deadlineFor } from './access.ts'
 import { needsSpill } from './draft.ts'
 import { aborted, KeelstateError } from './errors.ts'
+import { missing } from './fresh-head.ts'
 import { type Head, type HeadWrite, readHead, sealHead, writeHead, writeName } from './head.ts'
 import { EMPTY_BODY, type HeadBody } from './head-body.ts'
-import { corrupt, ID_BYTES } from './header.ts'
+import { ID_BYTES } from './header.ts'
 import { type LeaseGuard, leaseLost } from './lease.ts'
 import { ObjectGone } from './objects.ts'
 import type { Deadline } from './retry.ts'
@@ -58,7 +59,7 @@ interface Waiting {
  * The one way in which a process changes a head: a queue in front of conditional writes.
  *
  * Callers that arrive while a write is under way share the next one. After a definite conflict every change is judged again on the new head,
- * under a new write id. algorithms.md 1.
+ * under a new write id. docs/decisions/0003-group-commit-and-refusals.md
  */
 export class HeadWriter {
   readonly access: Access
@@ -103,20 +104,37 @@ export class HeadWriter {
    *
    * An abort takes it out of the queue; once its write is under way, it is settled within 5 s: landed, or `OutcomeUnknown`.
    */
-  submit<R>(change: Change<R>, signal?: AbortSignal): Promise<Landed<R>> {
-    return new Promise<Landed<R>>((resolve, reject) => {
-      if (signal?.aborted) return reject(aborted('head.write', this.access.headKey, signal.reason, true))
-      this.#queue.push({
-        change,
-        tick: ++this.#tick,
-        signal,
-        resolve: resolve as (landed: Landed<unknown>) => void,
-        reject,
-        outcome: undefined,
-        done: false,
+  async submit<R>(change: Change<R>, signal?: AbortSignal): Promise<Landed<R>> {
+    let onAbort = () => {}
+    try {
+      return await new Promise<Landed<R>>((resolve, reject) => {
+        if (signal?.aborted) return reject(aborted('head.write', this.access.headKey, signal.reason, true))
+        const waiting: Waiting = {
+          change,
+          tick: ++this.#tick,
+          signal,
+          resolve: resolve as (landed: Landed<unknown>) => void,
+          reject,
+          outcome: undefined,
+          done: false,
+        }
+        this.#queue.push(waiting)
+        onAbort = () => this.#leaveQueue(waiting)
+        signal?.addEventListener('abort', onAbort, { once: true })
+        if (!this.#running) void this.#run()
       })
-      if (!this.#running) void this.#run()
-    })
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** Nothing was done yet for who still waits in the queue. For the others their flight decides. */
+  #leaveQueue(waiting: Waiting): void {
+    const at = this.#queue.indexOf(waiting)
+    if (at < 0) return
+    this.#queue.splice(at, 1)
+    waiting.done = true
+    waiting.reject(aborted('head.write', this.access.headKey, waiting.signal?.reason, true))
   }
 
   async #run(): Promise<void> {
@@ -147,9 +165,11 @@ export class HeadWriter {
     try {
       while (flight.open.length > 0) {
         if (this.#known === undefined) await this.refresh(deadline)
+        const { leavers } = flight
         const draft = await this.#applyAll(flight, lease, deadline)
         if (draft === undefined) continue
         const write = await this.#seal(draft, deadline)
+        if (flight.leavers !== leavers) continue // who was told that nothing was written must not be in it
         flight.writeName = writeName(write)
         const tick = ++this.#tick // the service may execute it before any later call begins
         const verdict = await writeHead(
@@ -223,14 +243,20 @@ export class HeadWriter {
   async #findOutWhyGone(gone: ObjectGone, deadline: Deadline): Promise<void> {
     const before = this.#known?.head?.token
     const now = await this.refresh(deadline)
-    if (now?.token === before) throw corrupt(gone.key, 'is missing although the head refers to it', 'object')
+    if (now?.token === before) throw missing(gone)
   }
 
   async #seal(draft: Draft, deadline: Deadline): Promise<HeadWrite> {
     const birth = draft.base?.header.birth ?? this.access.environment.randomBytes(ID_BYTES)
     const { body } = draft
-    if (!needsSpill(body, draft.seq))
-      return await sealHead(this.access, draft.base, body, draft.keys, birth, draft.epoch)
+    if (!needsSpill(body, draft.seq)) {
+      try {
+        return await sealHead(this.access, draft.base, body, draft.keys, birth, draft.epoch)
+      } catch (error) {
+        // What is not compressed (plaintext) can be too much for a head although its tail is short enough otherwise.
+        if (body.tail.length === 0 || !KeelstateError.is(error, 'TooLarge')) throw error
+      }
+    }
     const baseSeq = draft.base?.header.seq ?? 0
     const firstSeq = body.indexedSeq + 1
     const segment = {
@@ -262,6 +288,8 @@ class Flight {
   readonly #cancels: (() => void)[] = []
   /** Set while a write that carries these callers may be on its way. */
   writeName: string | undefined
+  /** How many callers left before there was a write. */
+  leavers = 0
 
   constructor(access: Access, batch: readonly Waiting[]) {
     this.#access = access
@@ -327,6 +355,7 @@ class Flight {
     this.#cancels.push(
       this.#access.environment.timer(ABORTED_SETTLE_MS, () => {
         if (waiting.done) return
+        if (this.writeName === undefined) this.leavers++
         this.reject(
           waiting,
           this.writeName === undefined

@@ -191,7 +191,7 @@ export async function writeHead(
     const refusedForGood = isNotExecuted(failure) && !refusedByState && !isTransient(failure)
     if (refusedForGood || deadline.left <= 0 || deadline.aborted) throw unknownOutcome(access, write, failure)
     condition = settled.base === undefined ? { ifAbsent: true } : { ifMatch: settled.base.token }
-    await deadline.backoff().catch(() => undefined) // an abort during the wait is met by the next attempt
+    await deadline.backoff()
   }
 }
 

@@ -2,7 +2,7 @@ import { KeelstateError } from './errors.ts'
 import type { ObjectKey } from './store.ts'
 
 /**
- * Names of documents, and the keys that they become. algorithms.md 6, docs/format.md "Keys".
+ * Names of documents, and the keys that they become. docs/format.md "Keys".
  *
  * `~` never occurs in an encoded segment, so no document's objects lie below another's, and heads, objects, locks and records have
  * prefixes of their own: one lifecycle or IAM rule serves each.
@@ -21,11 +21,14 @@ const KIND = /^[a-z][a-z0-9-]{0,31}$/
 /** Key of the store's marker. */
 export const STORE_KEY: ObjectKey = 'store'
 
-/** Parses `seg/seg…` as typed: `%XX` stands for a byte, so `%2F` is a slash inside a segment. */
+/** Parses `seg/seg…` or `kind:seg/seg…` as typed: `%XX` stands for a byte, so `%2F` is a slash inside a segment. */
 export function parseName(text: string, kind = 'state'): DocumentName {
   const colon = text.indexOf(':')
-  const prefix = colon > 0 ? text.slice(0, colon) : ''
-  if (KIND.test(prefix) && !text.slice(0, colon).includes('/')) return parseName(text.slice(colon + 1), prefix)
+  const prefix = text.slice(0, Math.max(0, colon))
+  return KIND.test(prefix) ? parsePath(text.slice(colon + 1), prefix) : parsePath(text, kind)
+}
+
+function parsePath(text: string, kind: string): DocumentName {
   const segments = text.split('/').map((part) => {
     try {
       return decodeURIComponent(part)

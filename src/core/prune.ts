@@ -1,6 +1,7 @@
 import { type Access, deadlineFor } from './access.ts'
 import { condemn } from './draft.ts'
 import { KeelstateError } from './errors.ts'
+import { onFreshHead } from './fresh-head.ts'
 import type { HeadBody, SegmentReference } from './head-body.ts'
 import type { Draft, HeadWriter } from './head-writer.ts'
 import { SLOT_BYTES } from './header.ts'
@@ -80,10 +81,11 @@ async function dropUnless(
 ): Promise<PruneReport> {
   const { access } = writer
   const deadline = deadlineFor(access, signal)
-  const head = await writer.refresh(deadline)
-  if (head === undefined) return { dropped: [], kept: 0 }
-  check(head.body)
-  const plan = await planPrune(new History(access, writer.segments, head, deadline), stays)
+  const plan = await onFreshHead(writer, deadline, async (head): Promise<Plan> => {
+    if (head === undefined) return { kept: [], dropped: [] }
+    check(head.body)
+    return await planPrune(new History(access, writer.segments, head, deadline), stays)
+  })
   if (dryRun || plan.dropped.length === 0) return report(plan)
   const { result } = await writer.submit(
     {

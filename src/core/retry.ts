@@ -25,8 +25,9 @@ export class Deadline {
   readonly #environment: Environment
   readonly #limits: Limits
   readonly #signal: AbortSignal | undefined
-  #end: number
+  readonly #end: number
   #failures = 0
+  #abortSeenAt: number | undefined
 
   constructor(environment: Environment, limits: Limits, signal?: AbortSignal) {
     this.#environment = environment
@@ -44,17 +45,27 @@ export class Deadline {
     return this.#signal?.aborted ?? false
   }
 
-  /** The same operation's time to find out what became of a write: not tied to the caller's signal, at least a little, at most 5 s after an abort. */
+  /**
+   * The same operation's time to find out what became of a write, not tied to the caller's signal: until 5 s after an abort, the grace of the
+   * attempt under way included; else what is left, but at least 5 s.
+   */
   settling(): Deadline {
-    const limits = { ...this.#limits, operationMs: this.aborted ? SETTLE_MS : Math.max(this.left, SETTLE_MS) }
-    return new Deadline(this.#environment, limits)
+    const operationMs = this.aborted ? Math.max(1, SETTLE_MS - this.#sinceAbort()) : Math.max(this.left, SETTLE_MS)
+    return new Deadline(this.#environment, { ...this.#limits, operationMs })
   }
 
-  /** Waits with full jitter before the next attempt; never beyond the deadline. */
+  /** Waits with full jitter before the next attempt; never beyond the deadline. Ends early when the caller's signal fires: the next attempt is not made. */
   async backoff(): Promise<void> {
     const ceiling = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** Math.min(this.#failures++, 10))
     const wait = Math.max(1, this.#environment.random() * ceiling)
-    await this.#environment.sleep(Math.min(wait, Math.max(1, this.left)), this.#signal)
+    await this.#environment.sleep(Math.min(wait, Math.max(1, this.left)), this.#signal).catch(() => undefined)
+  }
+
+  /** Milliseconds since the abort was first noticed. */
+  #sinceAbort(): number {
+    const now = this.#environment.monotonic()
+    this.#abortSeenAt ??= now
+    return now - this.#abortSeenAt
   }
 
   /**
@@ -93,6 +104,7 @@ export class Deadline {
       )
       let cancelGrace = () => {}
       const onAbort = () => {
+        this.#sinceAbort()
         cancelGrace = this.#environment.timer(graceMs, () => give(aborted(operation, key, this.#signal?.reason)))
       }
       this.#signal?.addEventListener('abort', onAbort, { once: true })

@@ -30,7 +30,7 @@ export interface AcquireParts {
   ) => Pick<LockRecord, 'leaseMs' | 'since' | 'who' | 'host' | 'operation' | 'reason' | 'run'>
 }
 
-/** Locks documents by records in a lock store. algorithms.md 4. */
+/** Locks documents by records in a lock store. docs/decisions/0010-locks.md */
 export class LeaseLocker implements Locker {
   readonly #locks: LockStore
 

@@ -1,3 +1,4 @@
+export { type BackendContext, type BackendHarness, type BackendPlace, testBackend } from './backend.ts'
 export { type CountedRequest, CountingStore, countingStore, type RequestCount } from './counting-store.ts'
 export {
   type FaultAction,
@@ -8,15 +9,18 @@ export {
   type Hold,
   type HoldPoint,
 } from './faults.ts'
+export { type FaultyLockStore, faultyLockStore } from './faulty-lock-store.ts'
 export { type FaultyStore, faultyStore } from './faulty-store.ts'
 export { type KeyProviderHarness, type KeyProviderSuiteOptions, testKeyProvider } from './key-provider.ts'
 export * from './kms-server/index.ts'
+export { MemoryLockTable, memoryLockStore } from './memory-lock-store.ts'
 export type { ObjectStoreCase, ObjectStoreContext } from './object-store/context.ts'
 export { type ObjectStoreHarness, type ObjectStoreSuiteOptions, testObjectStore } from './object-store.ts'
 export { type FaultProxy, type ProxiedRequest, startFaultProxy } from './proxy.ts'
 export * from './s3-matrix/index.ts'
 export * from './s3-server/index.ts'
 export type { WireProtocol } from './s3-wire.ts'
+export * from './simulation/index.ts'
 export {
   type CaseResult,
   type Manifest,
@@ -37,3 +41,5 @@ export {
   type VerdictOptions,
   type VerdictPlace,
 } from './verdicts.ts'
+export { type Frozen, type VirtualMachine, VirtualTime, type VirtualTimeOptions } from './virtual-environment.ts'
+export { type NetworkRequest, VirtualNetwork, type Weather } from './virtual-network.ts'

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { type BuildOptions, build, type Metafile } from 'esbuild'
-import { beforeAll, describe, expect, it } from 'vitest'
-import { codeBlocks, compile, evaluate, install, newFolder, type Packed, pack, run } from './packed.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { codeBlocks, compile, evaluate, install, newBase, newFolder, type Packed, pack, run } from './packed.ts'
 import { ROOT } from './source-files.ts'
 
 const { exports, version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
@@ -14,15 +14,18 @@ const SUBPATHS = Object.entries(exports).flatMap(([path, target]) =>
   typeof target === 'string' ? [] : [{ name: posix.join('keelstate', path), ...target }],
 )
 
+const base = newBase()
 let packed: Packed
 /** Installed as it is, and with `--omit=optional`: without any SDK. */
 let whole: string
 let bare: string
 
 beforeAll(async () => {
-  packed = await pack()
-  ;[whole, bare] = await Promise.all([install(packed.tarball), install(packed.tarball, '--omit=optional')])
+  packed = await pack(base)
+  ;[whole, bare] = await Promise.all([install(base, packed.tarball), install(base, packed.tarball, '--omit=optional')])
 }, 240_000)
+
+afterAll(() => rmSync(base, { recursive: true, force: true }))
 
 describe('the package', () => {
   it('exports every room that has an index, and nothing that was not built', () => {
@@ -148,7 +151,7 @@ describe('what the pages show', () => {
   it('runs: the command lines of README.md', async () => {
     const [script, ...others] = codeBlocks('README.md', 'sh')
     expect(others).toEqual([])
-    const folder = newFolder()
+    const folder = newFolder(base)
     const path = `${join(bare, 'node_modules/.bin')}:${process.env.PATH}`
     const { code, stdout, stderr } = await run(folder, 'bash', ['-euo', 'pipefail', '-c', script!], { PATH: path })
     expect({ code, stderr }).toMatchObject({ code: 0 })
@@ -188,14 +191,14 @@ describe('a bundle', () => {
     expect(started.filter(isOfSdk)).toEqual([])
     expect(started.some((path) => path.includes('keelstate/dist/core/head.js'))).toBe(true)
     expect(Object.keys(metafile.inputs).some(isOfSdk)).toBe(true) // it is there, in a chunk that only s3:// loads
-    const { code, stdout, stderr } = await run(newFolder(), process.execPath, [join(outdir, 'stdin.js')])
+    const { code, stdout, stderr } = await run(newFolder(base), process.execPath, [join(outdir, 'stdin.js')])
     expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '1\n', stderr: '' })
   })
 
   it('of a folder-only program is one file without any SDK, when none is installed', async () => {
     const { metafile, outdir } = await bundle(bare, use, {})
     expect(Object.keys(metafile.inputs).filter(isOfSdk)).toEqual([])
-    const { code, stdout } = await run(newFolder(), process.execPath, [join(outdir, 'stdin.js')])
+    const { code, stdout } = await run(newFolder(base), process.execPath, [join(outdir, 'stdin.js')])
     expect({ code, stdout }).toEqual({ code: 0, stdout: '1\n' })
   })
 
@@ -226,7 +229,7 @@ async function bundle(
   contents: string,
   options: BuildOptions,
 ): Promise<{ metafile: Metafile; outdir: string }> {
-  const outdir = newFolder()
+  const outdir = newFolder(base)
   const { metafile } = await build({
     stdin: { contents, resolveDir: folder },
     absWorkingDir: folder,

@@ -22,12 +22,17 @@ export interface Ran {
 
 const LEFT_OUT = ['node_modules', 'dist', '.git']
 
-export function newFolder(): string {
+/** A new folder in `base`, which is removed with everything in it when the tests are done. */
+export function newFolder(base: string): string {
+  return mkdtempSync(join(base, 'in-'))
+}
+
+export function newBase(): string {
   return mkdtempSync(join(tmpdir(), 'keelstate-package-'))
 }
 
-export async function pack(): Promise<Packed> {
-  const stage = newFolder()
+export async function pack(base: string): Promise<Packed> {
+  const stage = newFolder(base)
   cpSync(ROOT, stage, { recursive: true, filter: (path) => !LEFT_OUT.includes(basename(path)) })
   symlinkSync(join(ROOT, 'node_modules'), join(stage, 'node_modules'))
   await must(npm(stage, 'run', 'build'))
@@ -43,8 +48,8 @@ export async function pack(): Promise<Packed> {
 }
 
 /** An empty project with the package in it, installed the way a user does. */
-export async function install(tarball: string, ...flags: string[]): Promise<string> {
-  const folder = newFolder()
+export async function install(base: string, tarball: string, ...flags: string[]): Promise<string> {
+  const folder = newFolder(base)
   writeFileSync(join(folder, 'package.json'), '{ "name": "consumer", "private": true, "type": "module" }\n')
   await must(npm(folder, 'install', '--prefer-offline', '--no-audit', '--no-fund', ...flags, tarball))
   return folder

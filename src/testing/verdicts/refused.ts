@@ -137,6 +137,7 @@ const endings: readonly Ending[] = [
       trial.plan({ ...trial.headWrites, nth: 2, ...ALWAYS }, DENIED)
       const { hold, ended } = await trial.beginHeld('before', trial.hasty)
       const end = await ended
+      trial.faults.clear()
       await trial.others((document) => document.commit('of another', { parent: 'any' }))
       await hold.release()
       await trial.expect(end, 'OutcomeUnknown', { landed: false, outcome: 'not-landed' })
