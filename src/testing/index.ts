@@ -13,6 +13,7 @@ export {
 export { type FaultyLockStore, faultyLockStore } from './faulty-lock-store.ts'
 export { type FaultyStore, faultyStore } from './faulty-store.ts'
 export { type KeyProviderHarness, type KeyProviderSuiteOptions, testKeyProvider } from './key-provider.ts'
+export * from './kms-server/index.ts'
 export type { LockStoreCase, LockStoreContext } from './lock-store/context.ts'
 export { type LockStoreHarness, type LockStoreSuiteOptions, testLockStore } from './lock-store.ts'
 export { MemoryLockTable, memoryLockStore } from './memory-lock-store.ts'
