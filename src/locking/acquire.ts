@@ -85,7 +85,10 @@ async function attemptAcquire(
       onSent = undefined
       const outcome = await attempt
       if ('acquired' in outcome) return { acquired: { stored: outcome.acquired, started } }
-      if (outcome.blocked.record.owner !== owner) return outcome
+      if (outcome.blocked.record.owner !== owner) {
+        if (mayHaveLanded) releaseLater(parts, owner) // an earlier attempt may yet get through, when this holder is gone
+        return outcome
+      }
       // Blocked by ourselves: an earlier attempt got through.
       if (outcome.blocked.record.held)
         return { acquired: { stored: outcome.blocked, started: firstOf(sent, outcome.blocked.record) } }

@@ -40,6 +40,7 @@ export class LeaseLocker implements Locker {
 
   async acquire(writer: HeadWriter, options: LockOptions): Promise<{ lease: Lease; head: Head | undefined }> {
     checkOptions(options)
+    await writer.access.sealer.check(options) // who cannot write has no use for the lock
     const parts = this.#parts(writer)
     const giveUp = new AbortController()
     const signal = options.signal === undefined ? giveUp.signal : AbortSignal.any([options.signal, giveUp.signal])
@@ -141,7 +142,7 @@ export class LeaseLocker implements Locker {
       } else lease.markClaimed()
       return { lease, head }
     } catch (error) {
-      await lease.release(undefined, true).catch(() => undefined)
+      await lease.release(undefined, !KeelstateError.is(error, 'OutcomeUnknown')).catch(() => undefined)
       throw error
     }
   }
