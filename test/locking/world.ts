@@ -1,4 +1,5 @@
-import { documentName, identityOf, lockKey } from '../../src/core/names.ts'
+import { decodeHeader, type HeadHeader } from '../../src/core/header.ts'
+import { documentName, headKey, identityOf, lockKey } from '../../src/core/names.ts'
 import type { Limits } from '../../src/core/retry.ts'
 import type { ObjectStore } from '../../src/core/store.ts'
 import { json, openStore, type Store, type VersionedDocument } from '../../src/index.ts'
@@ -21,6 +22,7 @@ export const KEY: LockKey = {
   identity: identityOf(documentName(['shop', 'prod'])),
 }
 export const LOCK_OBJECT: string = lockKey(KEY.name)
+export const HEAD: string = headKey(KEY.name)
 export const LEASE_MS = 30_000
 export const MARGIN_MS = 5_000
 
@@ -92,6 +94,12 @@ export class World {
   async record(): Promise<LockRecord | undefined> {
     const locks = this.place.locks ?? objectLockStore(this.place.objects)
     return (await this.time.during(locks.read(KEY)))?.record
+  }
+
+  /** The clear header of the stored head, whatever the network does. */
+  async head(): Promise<HeadHeader | undefined> {
+    const stored = await this.time.during(this.place.objects.get(HEAD))
+    return typeof stored === 'object' ? (decodeHeader(stored.bytes, HEAD).header as HeadHeader) : undefined
   }
 
   /** Lets time pass until `work` has ended. */
