@@ -11,6 +11,7 @@ export {
 } from './faults.ts'
 export { type FaultyLockStore, faultyLockStore } from './faulty-lock-store.ts'
 export { type FaultyStore, faultyStore } from './faulty-store.ts'
+export * from './gcs-server/index.ts'
 export { type KeyProviderHarness, type KeyProviderSuiteOptions, testKeyProvider } from './key-provider.ts'
 export { MemoryLockTable, memoryLockStore } from './memory-lock-store.ts'
 export type { ObjectStoreCase, ObjectStoreContext } from './object-store/context.ts'
