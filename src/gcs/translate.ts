@@ -70,6 +70,7 @@ function kindOf(failure: Failure, { status, reason, says }: Refusal, { operation
     return 'BUCKET_MISSING'
   if (status === 400 && /\bhash\b.*doesn't match/i.test(says)) return 'DIGEST'
   if (status === 401 && reason === 'required') return 'authError'
+  if (status === 400 && /requester pays/i.test(says)) return 'userProjectMissing' // a download says it without the reason
   if (status !== undefined) return reason
   const code = text(failure.code)
   if (/\bconnect ETIMEDOUT\b/.test(text(failure.message))) return 'CONNECT_TIMEOUT'
