@@ -73,6 +73,8 @@ export interface CommonDetails {
   requestId?: string
   /** `true` when the request certainly had no effect, whatever the code says. */
   notExecuted?: boolean
+  /** How long the service is better left alone before the next attempt, in ms. */
+  retryAfterMs?: number
 }
 
 export type ErrorCode = keyof ErrorDetailsByCode

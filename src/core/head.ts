@@ -186,7 +186,7 @@ export async function writeHead(
     const refusedByState = KeelstateError.is(failure, 'PreconditionFailed') || isObjectNotFound(failure)
     if (!refusedByState && isNotExecuted(failure) && !mayHaveLanded) {
       if (!isTransient(failure) || deadline.left <= 0 || deadline.aborted) throw failure
-      await deadline.backoff()
+      await deadline.backoff(failure)
       continue
     }
     mayHaveLanded = true
@@ -199,7 +199,7 @@ export async function writeHead(
     const refusedForGood = isNotExecuted(failure) && !refusedByState && !isTransient(failure)
     if (refusedForGood || deadline.left <= 0 || deadline.aborted) throw unknownOutcome(access, write, failure)
     condition = settled.base === undefined ? { ifAbsent: true } : { ifMatch: settled.base.token }
-    await deadline.backoff()
+    await deadline.backoff(failure)
   }
 }
 

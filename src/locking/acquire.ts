@@ -98,7 +98,7 @@ async function attemptAcquire(
     }
     if (isNotExecuted(failure) && !mayHaveLanded) {
       if (!isTransient(failure) || deadline.left <= 0 || deadline.aborted) throw failure
-      await deadline.backoff()
+      await deadline.backoff(failure)
       continue
     }
     if (!isNotExecuted(failure)) mayHaveLanded = true
@@ -113,7 +113,7 @@ async function attemptAcquire(
       releaseLater(parts, owner)
       throw deadline.aborted ? aborted('lock.acquire', key.identity, options.signal?.reason) : unknownLock(key, failure)
     }
-    await deadline.backoff().catch(() => undefined)
+    await deadline.backoff(failure).catch(() => undefined)
   }
 }
 
