@@ -26,6 +26,11 @@ import type { CallOptions } from './store.ts'
 /** Bytes that a revision's record takes in a head, roughly. */
 export const RECORD_WEIGHT: number = 400
 
+/** What adding a revision with this content takes. Above `INLINE_BYTES` the content travels apart. */
+function weightOf(body: Uint8Array): number {
+  return body.length > INLINE_BYTES ? RECORD_WEIGHT : RECORD_WEIGHT + body.length
+}
+
 export interface CommitOptions extends AddOptions {
   /**
    * What this change replaces. A revision that was read: it must still be current, and not have been left in between. An id: it must be
@@ -54,7 +59,7 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     const { result, write } = await this.submit(
       writer,
       {
-        weight: RECORD_WEIGHT + Math.min(body.length, INLINE_BYTES),
+        weight: weightOf(body),
         apply: async (draft, deadline) => {
           checkCondition(draft.body, condition, this.name)
           await this.#refuseTaken(writer, draft, deadline, options)
@@ -79,10 +84,10 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     const { result, write } = await this.submit(
       writer,
       {
-        weight: RECORD_WEIGHT + Math.min(body.length, INLINE_BYTES),
+        weight: weightOf(body),
         apply: async (draft, deadline) => {
           await this.#refuseTaken(writer, draft, deadline, options)
-          const content = await contentFor(writer.access, draft, body, prepared, deadline)
+          const content = await this.#contentFor(writer.access, draft, body, prepared, deadline)
           const added = this.#record(
             writer.access,
             draft,
@@ -223,8 +228,8 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
       writer,
       {
         weight: 0,
-        apply: async ({ base, body, seq }) => {
-          if (base === undefined || body.tombstone !== undefined) throw this.absent()
+        apply: async ({ body, seq }) => {
+          if (body.lastNumber === 0 || body.tombstone !== undefined) throw this.absent()
           checkCondition(body, condition, this.name)
           return { body: bury(body, seq, signatureOf(writer.access, options, this.parts.by)), result: undefined }
         },
@@ -249,7 +254,13 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     const deadline = deadlineFor(writer.access, signal)
     const head = writer.known === undefined ? await writer.refresh(deadline) : writer.known.head
     return {
-      now: await prepareContent(writer.access, body, await writer.keysFor(head), head?.header.seq ?? 0, deadline),
+      now: await prepareContent(
+        writer.access,
+        body,
+        await writer.keysFor(head, deadline),
+        head?.header.seq ?? 0,
+        deadline,
+      ),
     }
   }
 
@@ -265,6 +276,23 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     })
   }
 
+  /** What the head will refer to: uploaded again where a barrier or a new data key came between. What was uploaded need not be read back. */
+  async #contentFor(
+    access: Access,
+    draft: Draft,
+    body: Uint8Array,
+    prepared: { now: Prepared },
+    deadline: Deadline,
+  ): Promise<Content> {
+    if (!mayReferTo(prepared.now, draft.base?.body.barrier ?? 0, draft.keys)) {
+      prepared.now = await prepareContent(access, body, draft.keys, draft.base?.header.seq ?? 0, deadline)
+    }
+    if ('inline' in prepared.now) return prepared.now
+    const { reference } = prepared.now.upload
+    this.parts.contents.set(reference.object, body)
+    return { reference }
+  }
+
   /** @internal */
   protected async addAndMove(
     access: Access,
@@ -274,7 +302,7 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     options: AddOptions,
     deadline: Deadline,
   ): Promise<Added> {
-    const content = await contentFor(access, draft, body, prepared, deadline)
+    const content = await this.#contentFor(access, draft, body, prepared, deadline)
     return this.#addCurrent(access, draft, { content, bytes: body.length, digest: digestOf(body) }, options)
   }
 
@@ -335,20 +363,6 @@ interface NewContent {
   readonly bytes: number
   readonly digest: string
   readonly from?: string
-}
-
-/** What the head will refer to: uploaded again where a barrier or a new data key came between. */
-async function contentFor(
-  access: Access,
-  draft: Draft,
-  body: Uint8Array,
-  prepared: { now: Prepared },
-  deadline: Deadline,
-): Promise<Content> {
-  if (!mayReferTo(prepared.now, draft.base?.body.barrier ?? 0, draft.keys)) {
-    prepared.now = await prepareContent(access, body, draft.keys, draft.base?.header.seq ?? 0, deadline)
-  }
-  return 'inline' in prepared.now ? prepared.now : { reference: prepared.now.upload.reference }
 }
 
 function withLabel(body: HeadBody, label: string | undefined, record: RevisionRecord): HeadBody {

@@ -68,7 +68,7 @@ export class VersionedDocument<T> extends ChangeableDocument<T> {
   }
 
   /**
-   * Works under a lock that somebody took for this process and told it the owner id of. Leaving does not release it.
+   * Works under a lock that somebody took for this process and told it the owner id of, and renews it meanwhile. Leaving does not release it.
    *
    * @throws {KeelstateError} `LeaseLost` when it is not held under that id.
    */
@@ -104,7 +104,8 @@ export class VersionedDocument<T> extends ChangeableDocument<T> {
   /**
    * Breaks the lock of the holder with this owner id. From then on the store refuses whatever that holder still tries to write here.
    *
-   * @throws {KeelstateError} `Conflict` when it is not held under that id; nothing is broken then.
+   * @throws {KeelstateError} `Conflict` when the lock was taken under another id since, or never under this one; nothing is broken then. A lock that
+   *   this owner has released already is left as it is.
    */
   async forceUnlock(owner: string, options: CallOptions = {}): Promise<void> {
     await this.parts.locker.forceUnlock(await this.parts.writer(), owner, options)

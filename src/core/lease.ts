@@ -88,14 +88,17 @@ export interface LockOptions extends CallOptions {
 export interface Locker {
   /** Takes the lock and reads the head beside it, so that what is handed out was written before the lock was taken, and by nobody since. */
   acquire(writer: HeadWriter, options: LockOptions): Promise<{ lease: Lease; head: Head | undefined }>
-  /** Goes on under a lease that another process of ours took and left (`lock NAME`), without heartbeat. */
+  /**
+   * Works under a lease that another process of ours took, and renews it meanwhile. The processes under one owner id know nothing of each other's
+   * commits, so that their lock is never released cleanly.
+   */
   resume(writer: HeadWriter, owner: string, options: CallOptions): Promise<{ lease: Lease; head: Head | undefined }>
   /** Reads the lock's record. */
   holder(writer: HeadWriter, options?: CallOptions): Promise<LockHolder | undefined>
   /**
-   * Breaks the lock of exactly this owner.
+   * Breaks the lock of exactly this owner. Resolves too when that owner has released it already.
    *
-   * @throws {KeelstateError} `Conflict` when another owner holds it now.
+   * @throws {KeelstateError} `Conflict` when the lock was taken by another owner since.
    */
   forceUnlock(writer: HeadWriter, owner: string, options?: CallOptions): Promise<void>
   /** Every lock of a store, in no particular order. */

@@ -22,6 +22,7 @@ export class LockedDocument<T> {
   readonly #onReleaseFailed: ((error: unknown) => void) | undefined
   #current: Revision<T> | undefined
   #certain = true
+  #underWay = 0
 
   /** @internal Made by `VersionedDocument.lock`. */
   constructor(
@@ -79,8 +80,8 @@ export class LockedDocument<T> {
 
   /** As `VersionedDocument.setCurrent`. */
   async setCurrent(reference: string, options: CallOptions & { parent?: Parent } = {}): Promise<Revision<T>> {
-    await this.#noting(this.#document.setCurrent(reference, options))
-    this.#current = await this.#document.revision(reference, options)
+    const { id } = await this.#noting(this.#document.setCurrent(reference, options))
+    this.#current = await this.#document.revision(id, options) // by now the reference may mean another one
     return this.#current
   }
 
@@ -124,7 +125,7 @@ export class LockedDocument<T> {
    */
   async release(): Promise<boolean> {
     const { memory, identity } = this.#writer.access
-    return await this.#lease.release(memory.recall(identity), this.#certain)
+    return await this.#lease.release(memory.recall(identity), this.#certain && this.#underWay === 0)
   }
 
   /** Leaves the lock held, without renewing it, for a process that is told `owner`. This handle is of no use afterwards. */
@@ -142,13 +143,16 @@ export class LockedDocument<T> {
     }
   }
 
-  /** A commit whose outcome is not known may yet land: the next holder must claim the head first. */
+  /** A commit whose outcome is not known, or that nobody waited for, may yet land: the next holder must claim the head first. */
   async #noting<R>(change: Promise<R>): Promise<R> {
+    this.#underWay++
     try {
       return await change
     } catch (error) {
-      if (KeelstateError.is(error, 'OutcomeUnknown')) this.#certain = false
+      if (KeelstateError.is(error, 'OutcomeUnknown') || KeelstateError.is(error, 'RolledBack')) this.#certain = false
       throw error
+    } finally {
+      this.#underWay--
     }
   }
 }

@@ -27,9 +27,16 @@ const ULID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/
 export const ulidRevisionIds: RevisionIds = {
   form: 'ulid',
   next(environment, last) {
-    const fresh = ulid(environment.now(), () => environment.random())
+    const fresh = ulid(storableTime(environment.now()), () => environment.random())
     return fresh > last ? fresh : incrementBase32(last)
   },
   has: (id) => ULID.test(id),
   compare: (a, b) => (a < b ? -1 : a > b ? 1 : 0),
+}
+
+const MAX_TIME = 2 ** 48 - 1 // ms; what the ten digits of a ULID's time hold
+
+/** A clock that is set to nonsense costs the id its meaning, not the revision. */
+function storableTime(now: number): number {
+  return now >= 1 ? Math.min(Math.floor(now), MAX_TIME) : 1
 }

@@ -17,6 +17,7 @@ import type { Sealer } from './sealer.ts'
 import type { CallOptions, ObjectStore } from './store.ts'
 
 const HEADS_AT_ONCE = 16 // heads that `list` reads side by side
+const KNOWN_DOCUMENTS = 1_024 // whose heads and segments are kept, some 10 to 100 kB each
 
 /** What a store is made of. `openStore` puts it together from addresses. */
 export interface StoreParts {
@@ -171,15 +172,25 @@ export class Store {
     await this.close()
   }
 
-  /** One writer per document and process, so that all its callers share writes and one view of the head. */
+  /**
+   * One writer per document and process, so that all its callers share writes and one view of the head. A document that was not used for long loses
+   * it; should a call still hold the old one, the two are like two processes.
+   */
   #writer(name: DocumentName): Promise<HeadWriter> {
     this.#checkOpen()
     const identity = identityOf(name)
-    const existing = this.#writers.get(identity)
-    if (existing !== undefined) return existing
-    const writer = this.#access(name).then((access) => new HeadWriter(access))
+    const writer = this.#writers.get(identity) ?? this.#newWriter(name, identity)
+    this.#writers.delete(identity)
     this.#writers.set(identity, writer)
-    writer.catch(() => this.#writers.delete(identity))
+    if (this.#writers.size > KNOWN_DOCUMENTS) this.#writers.delete(this.#writers.keys().next().value!)
+    return writer
+  }
+
+  #newWriter(name: DocumentName, identity: string): Promise<HeadWriter> {
+    const writer = this.#access(name).then((access) => new HeadWriter(access))
+    writer.catch(() => {
+      if (this.#writers.get(identity) === writer) this.#writers.delete(identity)
+    })
     return writer
   }
 

@@ -104,7 +104,9 @@ class Writer {
     const separator = (first: boolean) => (first ? '[' : ',') + lineStart(this.layout, depth)
     let run: unknown[] = [] // neighbours up to `i` that JSON.stringify can write
     const writeRun = (i: number) => {
-      if (run.length > 0) this.sink.put(separator(i === run.length) + native(run, depth, this.layout))
+      if (run.length === 0) return
+      this.sink.put(separator(i === run.length))
+      this.sink.put(native(run, depth, this.layout))
       run = []
     }
     for (const [i, item] of value.entries()) {

@@ -8,9 +8,10 @@ import type { LockKey, LockStore, StoredLock } from './lock-store.ts'
 import type { AcquireParts } from './locker.ts'
 import { holderOf, type LockRecord } from './record.ts'
 import { EXPIRY_MARGIN_MS, TokenWatch } from './watch.ts'
-import { readBack, unknownLock } from './write.ts'
+import { readBack, unknownLock, writeRecord } from './write.ts'
 
 const POLL_MS = 1_000 // a released lock is taken within this and one round trip, at no more than one request a second
+const FREE_AFTER_MS = [0, 1_000, 5_000] // when to look for a lock that was taken although its taker gave up
 
 /** A lock that was taken, and when the request was sent whose token stands in its record. */
 export interface Acquired {
@@ -18,32 +19,39 @@ export interface Acquired {
   readonly started: Started
 }
 
+/** What the caller of an acquisition does meanwhile. */
+export interface Meanwhile {
+  /** The first request is on its way. */
+  onSent(): void
+  /** The lock is held: the wait begins. */
+  onWaiting(): void
+}
+
 /**
  * Takes a lock: at once when it is free, after waiting when it is held, and from a dead holder.
  *
  * @throws {KeelstateError} `Locked` when it is still held after `waitMs`; `Aborted`.
  */
-export async function acquireLock(
-  parts: AcquireParts,
-  options: LockOptions,
-  onFirstAttempt?: () => void,
-): Promise<Acquired> {
+export async function acquireLock(parts: AcquireParts, options: LockOptions, meanwhile: Meanwhile): Promise<Acquired> {
   const { environment, key } = parts
   const watch = new TokenWatch(environment)
   const end = environment.monotonic() + (options.waitMs ?? 0)
   let told: string | undefined
   let watched: string | undefined
+  let onSent: (() => void) | undefined = () => meanwhile.onSent()
   let pause = Math.max(1, environment.random() * POLL_MS) // the first wait is jittered, so that waiters do not knock together
   for (;;) {
-    const outcome = await attemptAcquire(parts, options, watched, onFirstAttempt)
-    onFirstAttempt = undefined
+    const outcome = await attemptAcquire(parts, options, watched, onSent)
+    onSent = undefined
     if ('acquired' in outcome) return outcome.acquired
     const { record } = outcome.blocked
+    if (!record.held) continue // it was ours for a moment, and was broken before we knew: try under another owner id
     const deadIn = watch.note(record)
     watched = deadIn <= 0 ? record.token : undefined
     if (watched !== undefined) continue
     const left = end - environment.monotonic()
     if (left <= 0) throw locked(key, record)
+    meanwhile.onWaiting()
     if (told !== record.owner) options.onWaiting?.(holderOf(record))
     told = record.owner
     await environment.sleep(Math.max(1, Math.min(pause, left, deadIn)), options.signal).catch(() => {
@@ -77,7 +85,10 @@ async function attemptAcquire(
       onSent = undefined
       const outcome = await attempt
       if ('acquired' in outcome) return { acquired: { stored: outcome.acquired, started } }
-      if (outcome.blocked.record.owner !== owner) return outcome
+      if (outcome.blocked.record.owner !== owner) {
+        if (mayHaveLanded) releaseLater(parts, owner) // an earlier attempt may yet get through, when this holder is gone
+        return outcome
+      }
       // Blocked by ourselves: an earlier attempt got through.
       if (outcome.blocked.record.held)
         return { acquired: { stored: outcome.blocked, started: firstOf(sent, outcome.blocked.record) } }
@@ -87,7 +98,7 @@ async function attemptAcquire(
     }
     if (isNotExecuted(failure) && !mayHaveLanded) {
       if (!isTransient(failure) || deadline.left <= 0 || deadline.aborted) throw failure
-      await deadline.backoff()
+      await deadline.backoff(failure)
       continue
     }
     if (!isNotExecuted(failure)) mayHaveLanded = true
@@ -102,7 +113,7 @@ async function attemptAcquire(
       releaseLater(parts, owner)
       throw deadline.aborted ? aborted('lock.acquire', key.identity, options.signal?.reason) : unknownLock(key, failure)
     }
-    await deadline.backoff().catch(() => undefined)
+    await deadline.backoff(failure).catch(() => undefined)
   }
 }
 
@@ -157,22 +168,20 @@ function firstOf(sent: ReadonlyMap<string, Started>, record: LockRecord): Starte
 function releaseLater(parts: AcquireParts, owner: string): void {
   const { environment, locks, key } = parts
   const free = async () => {
-    for (const waitMs of [0, 1_000, 5_000]) {
+    const deadline = parts.deadline(undefined)
+    const now = await deadline.repeat('lock.read', key.identity, 0, (call) => locks.read(key, call))
+    if (now?.record.owner !== owner || !now.record.held) return
+    const { prevClean, reset } = now.record
+    const token = hex(environment.randomBytes(16))
+    await writeRecord(locks, key, now, { ...now.record, token, held: false, clean: prevClean && !reset }, deadline)
+  }
+  const look = async () => {
+    for (const waitMs of FREE_AFTER_MS) {
       await environment.sleep(waitMs)
-      const deadline = parts.deadline(undefined)
-      const now = await deadline.repeat('lock.read', key.identity, 0, (call) => locks.read(key, call))
-      if (now?.record.owner !== owner || !now.record.held) continue
-      const token = hex(environment.randomBytes(16))
-      await locks.write(key, now, {
-        ...now.record,
-        token,
-        held: false,
-        clean: now.record.prevClean && !now.record.reset,
-      })
-      return
+      await free().catch(() => undefined) // its lease will end
     }
   }
-  free().catch(() => undefined) // its lease will end
+  void look()
 }
 
 /** The caller ended the wait: still says who was waited for. */

@@ -1,12 +1,16 @@
+import { channel } from 'node:diagnostics_channel'
 import type { Head } from '../core/head.ts'
 import type { HeadWriter } from '../core/head-writer.ts'
 import { same } from '../core/header.ts'
 import { leaseLost } from '../core/lease.ts'
+import { formatName } from '../core/names.ts'
 import type { Deadline } from '../core/retry.ts'
 import type { HeldLease } from './lease.ts'
 import { ERA } from './record.ts'
 
 const ROUNDS = 100 // of losing the head to writers without a lease; each round is three requests
+
+const lostRecords = channel('keelstate:lock-record-lost')
 
 /** The head moved between the proof of ownership and the claim. */
 class HeadMoved extends Error {}
@@ -18,6 +22,8 @@ class HeadMoved extends Error {}
  * proof in the middle, a holder that was replaced while it slept could claim the head after its successor. After a conflict all three are repeated.
  *
  * @param head The head of (1), if one was read already.
+ * A record that was lost, or restored from a backup, is published on the diagnostics channel `keelstate:lock-record-lost`.
+ *
  * @throws {KeelstateError} `LeaseLost` when the proof is refused.
  */
 export async function claimHead(
@@ -29,7 +35,11 @@ export async function claimHead(
 ): Promise<Head> {
   let base = head
   for (let round = 0; round < ROUNDS; round++) {
-    await lease.prove(reseed(lease, base))
+    const change = reseed(lease, base)
+    await lease.prove(change)
+    // The document was locked before, and the record that said so is gone, or older than what was written since.
+    if (change.fence !== undefined && base !== undefined && base.header.epoch > 0n)
+      lostRecords.publish({ name: formatName(writer.access.name), epoch: base.header.epoch, fence: change.fence })
     try {
       const { write } = await writer.submit(
         {

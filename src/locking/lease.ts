@@ -10,6 +10,8 @@ import { writeRecord } from './write.ts'
 
 const RENEWALS_PER_LEASE = 3
 const TOO_LITTLE = 1 / 3 // of the lease: with less than this left, a renewal goes before the next write
+const BEATS_APART = 1 / 30 // of the lease, at least: a renewal that is refused at once is not tried in a tight loop
+const RELEASE_MS = 10_000 // how long a release keeps trying; the lease ends by itself soon after
 
 /** What a lease needs of its surroundings. */
 export interface LeaseParts {
@@ -50,6 +52,8 @@ export class HeldLease implements Lease {
   #inOrder: boolean
   #ended = false
   #heldToTheEnd = false
+  /** Tokens of writes whose outcome was never learnt: finding one in the record means that it landed. */
+  readonly #unsettled = new Set<string>()
 
   /** @param started When the request was sent whose token stands in the record: the lease counts from there. */
   constructor(parts: LeaseParts, stored: StoredLock, started: Started) {
@@ -95,10 +99,10 @@ export class HeldLease implements Lease {
   /**
    * Proves ownership by a write to the record, as the store sees it now.
    *
-   * @param change A new fence, for a record that was made anew.
+   * @param change A new fence, for a record that was made anew; or that commits by more than one process have to be reckoned with.
    * @throws {KeelstateError} `LeaseLost` when refused; `Unavailable` when it is not known.
    */
-  async prove(change: Partial<Pick<LockRecord, 'fence' | 'reset'>> = {}): Promise<void> {
+  async prove(change: Partial<Pick<LockRecord, 'fence' | 'reset' | 'uncertain'>> = {}): Promise<void> {
     this.#checkTime()
     if (this.#lost !== undefined) throw this.#lost
     await this.#renew(change)
@@ -109,21 +113,17 @@ export class HeldLease implements Lease {
     if (this.#ended) return this.#heldToTheEnd
     this.#ended = true
     this.#cancelHeartbeat()
-    const { record } = this.#stored
-    const newer = seen !== undefined && (seen.birth !== record.birth || seen.seq > record.lastSeq)
-    const last = newer ? { lastSeq: seen.seq, lastId: seen.id, birth: seen.birth } : {}
+    const lost = this.#lost !== undefined
     try {
       if (!this.#parts.borrowed) {
-        const lost = this.#lost !== undefined
         await this.#write((now) => ({
-          ...now,
-          ...last,
+          ...withLast(now, seen),
           held: false,
           clean: this.#inOrder && certain && !now.uncertain && !lost,
           uncertain: false,
         }))
-      } else if (newer || !certain) {
-        await this.#write((now) => ({ ...now, ...last, uncertain: now.uncertain || !certain }))
+      } else if (!lost && withLast(this.#stored.record, seen) !== this.#stored.record) {
+        await this.#write((now) => withLast(now, seen))
       }
       this.#heldToTheEnd = this.#lost === undefined
       return this.#heldToTheEnd
@@ -154,18 +154,26 @@ export class HeldLease implements Lease {
   }
 
   async #writeInTurn(next: (now: LockRecord) => LockRecord): Promise<'written' | 'refused'> {
-    const { locks, key, environment } = this.#parts
-    const deadline = new Deadline(environment, { ...this.#parts.limits, operationMs: this.#allowedMs() })
+    const { locks, key, environment, limits } = this.#parts
+    // One lost message must not take the whole lease: there is time for another attempt.
+    const operationMs = this.#allowedMs()
+    const most = (this.#ended ? operationMs : this.#stored.record.leaseMs) / RENEWALS_PER_LEASE
+    const attemptMs = Math.min(limits.attemptMs, most)
+    const deadline = new Deadline(environment, { ...limits, attemptMs, operationMs })
     for (;;) {
       const token = hex(environment.randomBytes(16))
+      this.#unsettled.add(token)
       const outcome = await writeRecord(locks, key, this.#stored, { ...next(this.#stored.record), token }, deadline)
+      this.#unsettled.delete(token)
       if ('written' in outcome) {
         this.#stored = outcome.written
+        this.#unsettled.clear() // what was sent before can land no more
         return 'written'
       }
       const now = outcome.refused?.record
       // An earlier write of ours whose answer never came, or one by a process that works under the same lease.
-      if (now?.held && now.owner === this.owner && now.fence === this.fence && deadline.left > 0) {
+      const ours = now?.owner === this.owner && (now.fence === this.fence || this.#unsettled.has(now.token))
+      if (now?.held && ours && deadline.left > 0) {
         this.#stored = outcome.refused!
         continue
       }
@@ -183,7 +191,7 @@ export class HeldLease implements Lease {
   /** A write to the record is worth trying until the lease has run out, and a release a little longer. */
   #allowedMs(): number {
     const { operationMs } = this.#parts.limits
-    return this.#ended ? Math.min(operationMs, 10_000) : Math.max(1, Math.min(operationMs, this.#left()))
+    return this.#ended ? Math.min(operationMs, RELEASE_MS) : Math.max(1, Math.min(operationMs, this.#left()))
   }
 
   /** What is left of the lease in ms. Counts by the clock that says more has passed: a suspended machine stops one of them. */
@@ -199,6 +207,7 @@ export class HeldLease implements Lease {
 
   #watchExpiry(): void {
     this.#cancelExpiry()
+    if (this.#lost !== undefined) return
     const wait = () => {
       this.#cancelExpiry = this.#parts.environment.timer(Math.max(1, this.#left()), () => {
         this.#checkTime()
@@ -211,7 +220,12 @@ export class HeldLease implements Lease {
   #scheduleHeartbeat(): void {
     this.#cancelHeartbeat()
     if (!this.#parts.heartbeat || this.#ended || this.#lost !== undefined) return
-    this.#cancelHeartbeat = this.#parts.environment.timer(this.#stored.record.leaseMs / RENEWALS_PER_LEASE, () => {
+    const { leaseMs } = this.#stored.record
+    const beat = leaseMs / RENEWALS_PER_LEASE
+    // Counted like the lease: from when the request was sent, however late its answer came.
+    const due = Math.max(leaseMs * BEATS_APART, Math.min(beat, this.#left() - leaseMs + beat))
+    this.#cancelHeartbeat = this.#parts.environment.timer(due, () => {
+      this.#checkTime()
       if (this.#ended || this.#lost !== undefined) return
       void this.#renew()
         .catch(() => undefined) // the lease runs on; the next beat tries again
@@ -226,4 +240,10 @@ export class HeldLease implements Lease {
     this.#cancelExpiry()
     this.#controller.abort(this.#lost)
   }
+}
+
+/** The record with the higher of the heads that it and `seen` name; itself when that is its own. */
+function withLast(record: LockRecord, seen: RememberedHead | undefined): LockRecord {
+  if (seen === undefined || (seen.birth === record.birth && seen.seq <= record.lastSeq)) return record
+  return { ...record, lastSeq: seen.seq, lastId: seen.id, birth: seen.birth }
 }

@@ -39,7 +39,7 @@ export interface AcquireParts {
   ) => Pick<LockRecord, 'leaseMs' | 'since' | 'who' | 'host' | 'operation' | 'reason' | 'run'>
 }
 
-/** Locks documents by records in a lock store. algorithms.md 4. */
+/** Locks documents by records in a lock store. docs/decisions/0010-locks.md */
 export class LeaseLocker implements Locker {
   readonly #locks: LockStore
 
@@ -49,21 +49,30 @@ export class LeaseLocker implements Locker {
 
   async acquire(writer: HeadWriter, options: LockOptions): Promise<{ lease: Lease; head: Head | undefined }> {
     checkOptions(options)
+    await writer.access.sealer.check(options) // who cannot write has no use for the lock
     const parts = this.#parts(writer)
-    const deadline = parts.deadline(options.signal)
-    // The head is read beside the first attempt; the record will say whether that read was fresh.
+    const giveUp = new AbortController()
+    const signal = options.signal === undefined ? giveUp.signal : AbortSignal.any([options.signal, giveUp.signal])
     let reading: Promise<Head | undefined> | undefined
     let acquired: Acquired
     try {
-      acquired = await acquireLock(parts, options, () => {
-        reading = writer.refresh(deadline)
-        reading.catch(() => undefined)
+      acquired = await acquireLock(parts, options, {
+        // The head is read beside the first attempt; the record will say whether that read was fresh.
+        onSent() {
+          reading = writer.refresh(parts.deadline(signal))
+          reading.catch(() => undefined)
+        },
+        // What is read now says little of when the lock will be free: it is read again then.
+        onWaiting() {
+          reading = undefined
+        },
       })
     } catch (error) {
-      await reading?.catch(() => undefined)
+      giveUp.abort(error)
       throw error
     }
-    return await this.#begin(writer, acquired, options.heartbeat ?? true, false, reading, deadline, options.signal)
+    const { heartbeat = true } = options
+    return await this.#begin(writer, acquired, { heartbeat, borrowed: false }, reading, options.signal)
   }
 
   async resume(
@@ -81,7 +90,8 @@ export class LeaseLocker implements Locker {
         standing?.record.held ? 'somebody else holds it' : 'it is not held under that owner id',
       )
     }
-    return await this.#begin(writer, { stored: standing, started }, false, true, undefined, deadline, options.signal)
+    const borrowed = { heartbeat: true, borrowed: true }
+    return await this.#begin(writer, { stored: standing, started }, borrowed, undefined, options.signal)
   }
 
   async holder(writer: HeadWriter, options: CallOptions = {}): Promise<LockHolder | undefined> {
@@ -93,9 +103,12 @@ export class LeaseLocker implements Locker {
   async forceUnlock(writer: HeadWriter, owner: string, options: CallOptions = {}): Promise<void> {
     const parts = this.#parts(writer)
     const deadline = parts.deadline(options.signal)
-    for (;;) {
+    for (let attempted = false; ; attempted = true) {
       const standing = await this.#read(parts, deadline)
-      if (standing?.record.owner !== owner) throw otherHolder(writer, standing)
+      if (standing?.record.owner !== owner) {
+        if (attempted) return // it held the lock when we began to break it, and does not now
+        throw otherHolder(writer, standing)
+      }
       if (!standing.record.held) return
       const { record } = standing
       const next = {
@@ -123,21 +136,22 @@ export class LeaseLocker implements Locker {
   async #begin(
     writer: HeadWriter,
     acquired: Acquired,
-    heartbeat: boolean,
-    borrowed: boolean,
+    options: { heartbeat: boolean; borrowed: boolean },
     reading: Promise<Head | undefined> | undefined,
-    deadline: Deadline,
     signal: AbortSignal | undefined,
   ): Promise<{ lease: Lease; head: Head | undefined }> {
     const { limits, environment } = writer.access
-    const { key } = this.#parts(writer)
+    const { key, deadline: deadlineFrom } = this.#parts(writer)
+    const deadline = deadlineFrom(signal) // its own: waiting may have taken longer than an operation may
+    const { borrowed } = options
     const lease = new HeldLease(
-      { locks: this.#locks, key, environment, limits, heartbeat, borrowed },
+      { locks: this.#locks, key, environment, limits, ...options },
       acquired.stored,
       acquired.started,
     )
     try {
-      if (borrowed) await lease.prove()
+      // A process may end in the middle of a commit without the others knowing: from now on a release is not clean, whoever makes it.
+      if (borrowed) await lease.prove({ uncertain: true })
       let head = await this.#freshHead(writer, lease, reading, deadline)
       const claimed = lease.inOrder || (borrowed && head?.header.epoch === lease.fence)
       if (!claimed || (head !== undefined && lease.fence <= head.header.epoch && !borrowed)) {
@@ -145,7 +159,7 @@ export class LeaseLocker implements Locker {
       } else lease.markClaimed()
       return { lease, head }
     } catch (error) {
-      await lease.release(undefined, true).catch(() => undefined)
+      await lease.release(undefined, !KeelstateError.is(error, 'OutcomeUnknown')).catch(() => undefined)
       throw error
     }
   }
@@ -229,7 +243,7 @@ function checkOptions(options: LockOptions): void {
   for (const option of ['operation', 'reason', 'run'] as const)
     if ((options[option]?.length ?? 0) > 256) wrong(option, 'at most 256 characters')
   const { leaseMs, waitMs } = options
-  if (leaseMs !== undefined && !(leaseMs >= 1_000 && leaseMs <= MAX_LEASE_MS))
-    wrong('leaseMs', 'from 1,000 to 86,400,000 ms')
+  if (leaseMs !== undefined && !(Number.isInteger(leaseMs) && leaseMs >= 1_000 && leaseMs <= MAX_LEASE_MS))
+    wrong('leaseMs', 'a whole number of ms from 1,000 to 86,400,000')
   if (waitMs !== undefined && !(waitMs >= 0)) wrong('waitMs', '0 or more ms')
 }

@@ -9,7 +9,6 @@ export type Written = { written: StoredLock } | { refused: StoredLock | undefine
 /**
  * One conditional write of a lock record, with read-back: a failure may be the answer to an earlier attempt of the same write.
  *
- * @param graceMs How long an attempt may still answer after the deadline's signal fired.
  * @throws {KeelstateError} the service's definite refusal, when no attempt can have been executed; `OutcomeUnknown` when the record cannot be read
  *   back, or does not show the write although an attempt may still be under way.
  */
@@ -36,7 +35,7 @@ export async function writeRecord(
     const refused = KeelstateError.is(failure, 'PreconditionFailed') || KeelstateError.is(failure, 'NotFound')
     if (!refused && isNotExecuted(failure) && !mayHaveLanded) {
       if (!isTransient(failure) || deadline.left <= 0 || deadline.aborted) throw failure
-      await deadline.backoff()
+      await deadline.backoff(failure)
       continue
     }
     if (!refused && !isNotExecuted(failure)) mayHaveLanded = true
@@ -47,7 +46,7 @@ export async function writeRecord(
       throw mayHaveLanded ? unknownLock(key, failure) : failure
     }
     standing = now
-    await deadline.backoff().catch(() => undefined)
+    await deadline.backoff(failure).catch(() => undefined)
   }
 }
 

@@ -132,7 +132,7 @@ class RunningProxy implements FaultProxy {
 
   async #handle(request: HttpMessage, client: Socket): Promise<void> {
     const [method = '', path = ''] = request.startLine.split(' ')
-    const target = this.#protocol.describe(method, path)
+    const target = this.#protocol.describe(method, path, request.bytes.toString('latin1', 0, request.bodyStart))
     const logged: LoggedRequest = { ...target, path, statuses: [] }
     this.requests.push(logged)
     if (this.latencyMs > 0) await systemEnvironment.sleep(this.latencyMs, this.#closing.signal).catch(() => {})

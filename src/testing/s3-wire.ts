@@ -3,8 +3,8 @@ import { targetOf } from './s3-server/request.ts'
 
 /** What a proxy has to know of the protocol that passes through it. */
 export interface WireProtocol {
-  /** What the fault rules see of a request; `url` is path and query as sent. */
-  describe(method: string, url: string): FaultTarget
+  /** What the fault rules see of a request; `url` is path and query as sent, `head` the request line and all header fields. */
+  describe(method: string, url: string, head: string): FaultTarget
   /** An error answer in the service's own form, as whole HTTP/1.1 bytes. */
   refusal(status: number, code: string): Buffer
 }

@@ -16,7 +16,8 @@ async function diff(call: Call<typeof options>): Promise<Compared> {
   const [name = '', from = 'current~1', to = 'current'] = positionals
   const store = await call.open()
   const compared = await stateDocument(store, name).diff(from, to, { signal })
-  if (compared.from.type !== 'snapshot' || compared.to.type !== 'snapshot') return compared
+  const both = compared.from.type === 'snapshot' && compared.to.type === 'snapshot'
+  if (!both || compared.changes === undefined) return compared
   // By id, so that it is the revisions that were named just now. Their contents are at hand.
   const document = snapshotDocument(store, name)
   const [before, after] = [

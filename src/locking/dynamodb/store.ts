@@ -78,7 +78,7 @@ class DynamoDbLockStore implements LockStore {
       // The blocking item comes with the refusal; some emulators leave it out.
       if (blocking !== undefined) return { blocked: { record: fromItem(blocking, key.identity) } }
       const standing = await this.read(key, options)
-      if (standing === undefined) throw error
+      if (standing === undefined) throw vanished(key)
       return { blocked: standing }
     }
   }
@@ -131,6 +131,16 @@ class DynamoDbLockStore implements LockStore {
       throw fromDynamoDb(error, operation, identity, this.#options.table)
     }
   }
+}
+
+/** Between the refusal and the look at what stood in the way, somebody deleted the item. */
+function vanished(key: LockKey): KeelstateError<'Unavailable'> {
+  return new KeelstateError('Unavailable', {
+    operation: 'lock.acquire',
+    key: key.identity,
+    message: `The lock record of ${key.identity} stood in the way, and was deleted before it could be read.`,
+    details: { notExecuted: true },
+  })
 }
 
 interface Answer {

@@ -5,6 +5,7 @@ import type { LockStore, StoredLock } from '../lock-store.ts'
 import { type LockRecord, parseRecord } from '../record.ts'
 
 const FORMAT = 'keelstate-lock/1'
+const RECORDS_AT_ONCE = 16 // that `list` reads side by side
 
 /** Keeps lock records as objects beside the documents: no further service is needed. One object per document, moved by conditional writes. */
 export function objectLockStore(store: ObjectStore): LockStore {
@@ -30,11 +31,15 @@ async function* list(
   let cursor: string | undefined
   do {
     const page = await store.list('locks/', { ...options, cursor })
-    for (const { key } of page.objects) {
-      if (nameOfLockKey(key) === undefined) continue
-      const stored = await store.get(key, options)
-      if (stored === undefined || stored === 'unchanged') continue
-      yield { identity: key.slice('locks/'.length, -'/~'.length), record: decode(stored, key).record }
+    const keys = page.objects.map(({ key }) => key).filter((key) => nameOfLockKey(key) !== undefined)
+    for (let at = 0; at < keys.length; at += RECORDS_AT_ONCE) {
+      const some = keys.slice(at, at + RECORDS_AT_ONCE)
+      const read = await Promise.all(some.map((key) => store.get(key, options)))
+      for (const [n, stored] of read.entries()) {
+        if (stored === undefined || stored === 'unchanged') continue
+        const key = some[n]!
+        yield { identity: key.slice('locks/'.length, -'/~'.length), record: decode(stored, key).record }
+      }
     }
     cursor = page.cursor
   } while (cursor !== undefined)
