@@ -16,7 +16,7 @@ export interface OpenNeeds {
  * @throws {KeelstateError} `InvalidOptions` that lists the choices when no store or no key is configured.
  */
 export async function openConfiguredStore(settings: Settings, needs: OpenNeeds = {}): Promise<Store> {
-  const { store, keys, storeId } = settings
+  const { store, lock, keys, storeId } = settings
   if (store === undefined) {
     throw new KeelstateError('InvalidOptions', {
       operation: 'open',
@@ -30,13 +30,14 @@ export async function openConfiguredStore(settings: Settings, needs: OpenNeeds =
       operation: 'open',
       message: 'No key is configured.',
       details: { option: 'keys' },
-      hint: 'Name one: --key KEY, KEELSTATE_KEYS, or "keys" in keelstate.json. A key is env:NAME, file:PATH, passphrase:env:NAME, or plaintext to store without encryption; keelstate init --new-key FILE makes one.',
+      hint: 'Name one: --key KEY, KEELSTATE_KEYS, or "keys" in keelstate.json. A key is env:NAME, file:PATH, passphrase:env:NAME, aws-kms:ARN, or plaintext to store without encryption; keelstate init --new-key FILE makes one.',
     })
   }
   // As typed: what was made absolute no longer looks like a key that was written in the place of a path.
   for (const key of keys?.typed ?? []) parseKey(key)
   return await openStore({
     store: store.value,
+    ...(lock && { lock: lock.value }),
     // With no key at hand the plaintext sealer serves: it reads every header, and no body is touched.
     keys: needs.keys === 'none' ? 'plaintext' : keys!.value,
     ...(storeId !== undefined && needs.askForId !== true && { storeId: storeId.value }),

@@ -14,7 +14,7 @@ export interface Change {
 /** Compares two bodies as JSON. `undefined` when one of them is not JSON, or is nested too deeply to be compared (thousands of levels). */
 export function diffJson(before: Uint8Array, after: Uint8Array): Change[] | undefined {
   try {
-    return compare(parse(before), parse(after))
+    return compareJson(parse(before), parse(after))
   } catch (error) {
     // SyntaxError: no JSON. TypeError: no UTF-8. RangeError: the stack is full.
     if (error instanceof SyntaxError || error instanceof TypeError || error instanceof RangeError) return undefined
@@ -22,7 +22,8 @@ export function diffJson(before: Uint8Array, after: Uint8Array): Change[] | unde
   }
 }
 
-function compare(before: unknown, after: unknown): Change[] {
+/** Compares two values as JSON has them. */
+export function compareJson(before: unknown, after: unknown): Change[] {
   if (!isContainer(before) || !isContainer(after) || Array.isArray(before) !== Array.isArray(after)) {
     return Object.is(before, after) ? [] : [{ path: [], kind: 'changed', before, after }]
   }

@@ -14,7 +14,7 @@ import { ObjectGone } from './objects.ts'
 import type { RevisionRecord } from './record.ts'
 import type { Deadline } from './retry.ts'
 import { infoOf, type Revision, type RevisionInfo } from './revision.ts'
-import type { RevisionIds } from './revision-id.ts'
+import type { RevisionIdsByType } from './revision-id.ts'
 import { findWriteId } from './segments.ts'
 import type { CallOptions } from './store.ts'
 import { type VerifyOptions, type VerifyReport, verify } from './verify.ts'
@@ -42,7 +42,7 @@ export interface DocumentParts<T> {
   readonly codec: Codec<T>
   readonly writer: () => Promise<HeadWriter>
   readonly contents: ContentCache
-  readonly revisionIds: RevisionIds
+  readonly revisionIds: RevisionIdsByType
   /** Author of changes that name none. */
   readonly by: string
   /** Set on the document inside a lock: every change is made under this lease. */

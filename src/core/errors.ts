@@ -12,6 +12,7 @@ export type ErrorSubject =
   | 'head'
   | 'segment'
   | 'key'
+  | 'entry'
 
 /** What each code carries in `details`. A code without an entry here carries `CommonDetails` only. */
 export interface ErrorDetailsByCode {

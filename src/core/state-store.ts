@@ -7,12 +7,12 @@ import { KeelstateError } from './errors.ts'
 import { type HeadStatus, statusOf } from './head-status.ts'
 import { HeadWriter } from './head-writer.ts'
 import { checkIdentity, decodeHeader, fromHex, type HeadHeader, hex } from './header.ts'
-import type { Locker } from './lease.ts'
+import type { Locker, LockPlace, LockStatus } from './lease.ts'
 import { createMarker, readMarker, type StoreMarker } from './marker.ts'
 import type { HeadMemory } from './memory.ts'
 import { type DocumentName, documentName, formatName, headKey, identityOf, nameOfHeadKey, parseName } from './names.ts'
 import { Deadline, type Limits } from './retry.ts'
-import { type RevisionIds, ulidRevisionIds } from './revision-id.ts'
+import { type RevisionIds, type RevisionIdsByType, ulidRevisionIds } from './revision-id.ts'
 import type { Sealer } from './sealer.ts'
 import type { CallOptions, ObjectStore } from './store.ts'
 
@@ -41,8 +41,8 @@ export interface StoreParts {
 }
 
 export interface DocumentOptions {
-  /** How new revisions are named; default by ULID. */
-  revisionIds?: RevisionIds
+  /** How new revisions are named; default by ULID. A function chooses by what is recorded. */
+  revisionIds?: RevisionIds | RevisionIdsByType
 }
 
 /** A head that `list` found and could not read: damaged, foreign, or of a newer format. */
@@ -102,12 +102,13 @@ export class Store {
    */
   document<T>(name: string | DocumentName, codec: Codec<T>, options: DocumentOptions = {}): VersionedDocument<T> {
     const parsed = typeof name === 'string' ? parseName(name) : documentName(name.segments, name.kind)
+    const { revisionIds = ulidRevisionIds } = options
     return new VersionedDocument<T>({
       name: formatName(parsed),
       codec,
       writer: () => this.#writer(parsed),
       contents: this.#contents,
-      revisionIds: options.revisionIds ?? ulidRevisionIds,
+      revisionIds: typeof revisionIds === 'function' ? revisionIds : () => revisionIds,
       by: this.#parts.by,
       locker: this.#parts.locker,
     })
@@ -140,6 +141,22 @@ export class Store {
       }
       cursor = page.cursor
     } while (cursor !== undefined)
+  }
+
+  /** Yields the locks of the store's documents, held or not, in no particular order. No key is needed: their records are clear, and unverified. */
+  async *locks(options: CallOptions = {}): AsyncGenerator<LockStatus> {
+    yield* this.#parts.locker.list(await this.#lockPlace(options), options)
+  }
+
+  /**
+   * Marks every lock as restored, after its table or objects were brought back from a backup: the next holder of each begins a new era, above the
+   * fencing token of whoever held it since that backup. Locks that are held stay held.
+   *
+   * @param options.dryRun Changes nothing.
+   * @returns The locks that were marked (with `dryRun`: would be); those that bear the mark already are left out.
+   */
+  async resetLocks(options: CallOptions & { dryRun?: boolean } = {}): Promise<LockStatus[]> {
+    return await this.#parts.locker.reset(await this.#lockPlace(options), options)
   }
 
   /** Writes down what readers remember, and gives up connections. Never rejects. Work under way is not waited for. */
@@ -175,6 +192,11 @@ export class Store {
       if (this.#writers.get(identity) === writer) this.#writers.delete(identity)
     })
     return writer
+  }
+
+  async #lockPlace(options: CallOptions): Promise<LockPlace> {
+    const { environment, limits } = this.#parts
+    return { storeId: await this.id(options), environment, limits }
   }
 
   async #access(name: DocumentName): Promise<Access> {

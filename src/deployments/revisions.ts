@@ -2,6 +2,11 @@ import { KeelstateError } from '../core/errors.ts'
 import { compareUtf8 } from '../go-json/text.ts'
 import { compareInstants, formatTime, type Instant, parseTime } from '../go-json/time.ts'
 
+interface Named {
+  readonly id: string
+  readonly name: TimeName | undefined
+}
+
 /** A revision id that is a time, with `_<n>` when an earlier one had taken the same time. */
 interface TimeName {
   readonly instant: Instant
@@ -16,13 +21,25 @@ interface TimeName {
 export function sortRevisions(revisions: readonly string[] | null | undefined): string[] {
   return (revisions ?? [])
     .map((id) => ({ id, name: parseTimeName(id) }))
-    .sort((a, b) => {
-      if (a.name === undefined || b.name === undefined) {
-        return Number(a.name === undefined) - Number(b.name === undefined) || compareUtf8(a.id, b.id)
-      }
-      return compareTimeNames(a.name, b.name) || compareUtf8(a.id, b.id)
-    })
+    .sort(compareNamed)
     .map(({ id }) => id)
+}
+
+/** The order of `sortRevisions`: below 0 when `a` is the older. */
+export function compareRevisions(a: string, b: string): number {
+  return compareNamed({ id: a, name: parseTimeName(a) }, { id: b, name: parseTimeName(b) })
+}
+
+/** Whether a revision is named by its time, as the contract names them. */
+export function isTimeName(id: string): boolean {
+  return parseTimeName(id) !== undefined
+}
+
+/** The time that names a revision, RFC 3339 in UTC; `undefined` when it is named otherwise. */
+export function timeOfRevision(id: string): string | undefined {
+  const instant = parseTimeName(id)?.instant
+  const written = instant && formatTime({ ...instant, offsetSeconds: 0 })
+  return typeof written === 'string' ? written : undefined
 }
 
 /**
@@ -66,6 +83,13 @@ function parseTimeName(id: string): TimeName | undefined {
   const digits = /^\+?(\d+)$/.exec(parts[1]!)?.[1]
   const suffix = digits === undefined ? 0n : BigInt(digits)
   return suffix >= 1n && suffix <= MAX_SUFFIX ? { instant, suffix } : undefined
+}
+
+function compareNamed(a: Named, b: Named): number {
+  if (a.name === undefined || b.name === undefined) {
+    return Number(a.name === undefined) - Number(b.name === undefined) || compareUtf8(a.id, b.id)
+  }
+  return compareTimeNames(a.name, b.name) || compareUtf8(a.id, b.id)
 }
 
 function compareTimeNames(a: TimeName, b: TimeName): number {

@@ -4,12 +4,21 @@ import { KeelstateError } from '../core/errors.ts'
 import type { Head } from '../core/head.ts'
 import type { HeadWriter } from '../core/head-writer.ts'
 import { hex } from '../core/header.ts'
-import { type Lease, type Locker, type LockHolder, type LockOptions, leaseLost } from '../core/lease.ts'
+import {
+  type Lease,
+  type Locker,
+  type LockHolder,
+  type LockOptions,
+  type LockPlace,
+  type LockStatus,
+  leaseLost,
+} from '../core/lease.ts'
 import { lineageBreak, rolledBack } from '../core/memory.ts'
 import { formatName } from '../core/names.ts'
 import { Deadline } from '../core/retry.ts'
 import type { CallOptions } from '../core/store.ts'
 import { type Acquired, acquireLock } from './acquire.ts'
+import { listLocks, resetLocks } from './all-locks.ts'
 import { claimHead } from './epoch.ts'
 import { HeldLease, startNow } from './lease.ts'
 import type { LockKey, LockStore, StoredLock } from './lock-store.ts'
@@ -114,6 +123,14 @@ export class LeaseLocker implements Locker {
       if ('written' in outcome) return
       // It was renewed or released meanwhile: look again.
     }
+  }
+
+  list(place: LockPlace, options: CallOptions = {}): AsyncIterable<LockStatus> {
+    return listLocks(this.#locks, place, options)
+  }
+
+  async reset(place: LockPlace, options: CallOptions & { dryRun?: boolean } = {}): Promise<LockStatus[]> {
+    return await resetLocks(this.#locks, place, options)
   }
 
   async #begin(
