@@ -1,7 +1,7 @@
 // Shows what keelstate does, with real deployment states: npm run quickstart [-- --keep]
 //
-// Works in a new folder under the system's temporary one. With KEELSTATE_STORE set (s3://bucket/prefix?region=…) the same commands run against
-// that store, below a prefix of their own, and with KEELSTATE_LOCK set (dynamodb://table?region=…) they lock there. All of it is removed at the
+// Works in a new folder under the system's temporary one. With KEELSTATE_STORE set (s3://bucket/prefix?region=…, gs://bucket/prefix) the same commands
+// run against that store, below a prefix of their own, and with KEELSTATE_LOCK set (dynamodb://table?region=…) they lock there. All of it is removed at the
 // end unless --keep is given. Exits non-zero when anything is not as it should be.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -26,7 +26,7 @@ const env = {
 function storeAddress(base) {
   if (!base) return 'file:./state'
   if (base === 'memory:')
-    fail('memory: ends with each command; set KEELSTATE_STORE to s3://… or file:…, or leave it out.')
+    fail('memory: ends with each command; set KEELSTATE_STORE to s3://…, gs://… or file:…, or leave it out.')
   const [place, ...query] = base.split('?')
   return [`${place.replace(/\/+$/, '')}/quickstart-${Date.now().toString(36)}`, ...query].join('?')
 }
@@ -101,6 +101,7 @@ function originals() {
 /** Removes the store that this run made; of a bucket, everything below its own prefix; of a table, the items of its own store. */
 async function removeStore() {
   if (lockAddress?.startsWith('dynamodb:')) await removeLocks()
+  if (address.startsWith('gs:')) return await removeFromGcs()
   if (!address.startsWith('s3:')) {
     const path = address.slice('file:'.length)
     rmSync(path.startsWith('/') ? path : join(folder, path), { recursive: true, force: true })
@@ -118,6 +119,15 @@ async function removeStore() {
     await client.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }))
   }
   client.destroy()
+}
+
+async function removeFromGcs() {
+  const { parseGcsAddress } = await import('../dist/gcs/index.js')
+  const { Storage } = await import('@google-cloud/storage')
+  const { bucket, prefix, endpoint } = parseGcsAddress(address)
+  const storage = new Storage(endpoint === undefined ? {} : { apiEndpoint: endpoint })
+  const [files] = await storage.bucket(bucket).getFiles({ prefix: `${prefix}/` })
+  for (const file of files) await file.delete()
 }
 
 async function removeLocks() {
@@ -235,7 +245,7 @@ say('Read and check everything that was written')
 run(['verify', '--all'])
 
 if (keep) {
-  say(`Kept: ${folder}${address.startsWith('s3:') ? `, and the store ${address}` : ''}`)
+  say(`Kept: ${folder}${/^(s3|gs):/.test(address) ? `, and the store ${address}` : ''}`)
 } else {
   await removeStore().catch((error) => fail(`${address} could not be removed: ${error.message}`))
   rmSync(folder, { recursive: true, force: true })

@@ -35,7 +35,11 @@ export type CommonOptions = {
 
 /** Options that every command takes. */
 export const COMMON_OPTIONS: CommonOptions = {
-  store: { type: 'string', value: 'ADDRESS', help: 's3://bucket/prefix?region=…, file:PATH or memory:' },
+  store: {
+    type: 'string',
+    value: 'ADDRESS',
+    help: 's3://bucket/prefix?region=…, gs://bucket/prefix, file:PATH or memory:',
+  },
   key: {
     type: 'string',
     multiple: true,

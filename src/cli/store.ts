@@ -22,7 +22,7 @@ export async function openConfiguredStore(settings: Settings, needs: OpenNeeds =
       operation: 'open',
       message: 'No store is configured.',
       details: { option: 'store' },
-      hint: 'Name one: --store ADDRESS, KEELSTATE_STORE, or "store" in keelstate.json (keelstate init writes it). An address is s3://bucket/prefix, file:PATH or memory:.',
+      hint: 'Name one: --store ADDRESS, KEELSTATE_STORE, or "store" in keelstate.json (keelstate init writes it). An address is s3://bucket/prefix, gs://bucket/prefix, file:PATH or memory:.',
     })
   }
   if (keys === undefined && needs.keys !== 'none') {

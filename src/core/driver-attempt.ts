@@ -44,6 +44,10 @@ export class DriverAttempt {
     this.#closing.addEventListener('abort', onClose, { once: true })
     try {
       return await Promise.race([work(), ended])
+    } catch (error) {
+      // Whatever the client says once it was told to give up, it gave up.
+      if (!this.#caller?.aborted || KeelstateError.is(error)) throw error
+      throw aborted(operation, key, this.#caller.reason, !this.sent)
     } finally {
       this.#reject = undefined
       clearTimeout(this.#timer)

@@ -54,8 +54,10 @@ export class WireCall {
     const end = () => request.destroy()
     if (this.#signal.aborted) end()
     this.#signal.addEventListener('abort', end, { once: true })
-    request.once('close', () => this.#signal.removeEventListener('abort', end))
+    const leave = () => this.#signal.removeEventListener('abort', end)
+    request.once('close', leave)
     request.once('response', (answer) => {
+      answer.once('end', leave) // from here on the connection may be another call's
       answer.once('close', () => {
         if (!answer.complete)
           this.#break(

@@ -7,10 +7,17 @@ import type { ObjectStore } from '../../src/core/store.ts'
 import { deployment } from '../../src/deployments/index.ts'
 import { StaticKeyProvider } from '../../src/encrypt/index.ts'
 import { fileStore } from '../../src/file/index.ts'
+import { gcsStore } from '../../src/gcs/index.ts'
 import { openStore } from '../../src/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
 import { s3Store } from '../../src/s3/index.ts'
-import { type BackendPlace, registerSuite, startS3Server, testBackend } from '../../src/testing/index.ts'
+import {
+  type BackendPlace,
+  registerSuite,
+  startGcsServer,
+  startS3Server,
+  testBackend,
+} from '../../src/testing/index.ts'
 
 /** Deployments in stores over one bucket: each handle has a store of its own, as another process would. */
 async function place(
@@ -74,6 +81,23 @@ registerSuite(
           const bucket = server.bucket('state')
           return bucket.keys().map((key) => bucket.bytes(key)!)
         },
+        dispose: () => server.close(),
+      })
+    },
+  }),
+  { describe, it },
+)
+
+registerSuite(
+  testBackend({
+    name: 'gcs on the fixture server',
+    clock: true,
+    stored: true,
+    async open(environment) {
+      const server = await startGcsServer()
+      const bucket = server.createBucket('state', { versioning: true })
+      return place(() => gcsStore({ bucket: 'state', ...server.clientConfig }), environment, {
+        stored: async () => bucket.keys().map((key) => bucket.bytes(key)!),
         dispose: () => server.close(),
       })
     },

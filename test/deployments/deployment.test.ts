@@ -25,7 +25,7 @@ it('keeps a deployment under its lock: write, set current, commit, list, delete'
     await lock.unlock()
   }
   expect((await prod.current()).entries?.[0]).toMatchObject({ address: 'vpc' })
-  expect(backendTypes().map(({ name }) => name)).toEqual(['file', 'memory', 's3'])
+  expect(backendTypes().map(({ name }) => name)).toEqual(['file', 'gcs', 'memory', 's3'])
   const other = await openBackend('memory', {}, { factory: 'a', stack: 'b' })
   expect(other.stack()).toBe('b')
 })
