@@ -241,6 +241,16 @@ describe('lock NAME -- CMD', () => {
     expect((await at.run(['lock', 'shop/prod', '--json', '--', 'true'])).code).toBe(2)
   })
 
+  it('does not start CMD when it is interrupted while the lock is being taken', async () => {
+    const interrupt = new AbortController()
+    interrupt.abort()
+    const script = `require('fs').writeFileSync(${JSON.stringify(at.path('started'))}, '')`
+    const { code } = await at.run(['lock', 'shop/prod', '--', ...node(script)], { signal: interrupt.signal })
+    expect(code).toBe(130)
+    expect(() => at.read('started')).toThrow('ENOENT')
+    expect(await isHeld()).toBe(false)
+  })
+
   it('does not start CMD when the lock cannot be had', async () => {
     await lock()
     const script = `require('fs').writeFileSync(${JSON.stringify(at.path('started'))}, '')`

@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import type { KeelstateError } from '../../core/errors.ts'
+import { type KeelstateError, throwIfAborted } from '../../core/errors.ts'
 import { leaseLost } from '../../core/lease.ts'
 import { stateDocument } from '../../deployments/index.ts'
 import type { LockHolder, LockOptions, VersionedDocument } from '../../index.ts'
@@ -67,11 +67,15 @@ async function holdFor(
   const held = await takeLock(call, document, { reason: basename(words[0]!).slice(0, 200), ...lease })
   call.progress.stop()
   const env = { ...host.env, KEELSTATE_OWNER: held.owner }
-  let kept = false
-  const ended = await runChild(words, { host, env, stop: held.signal }).finally(async () => {
-    kept = await giveUp(call, held)
-  })
-  return { name: document.name, ...ended, ...(!kept && { lost: held.signal.reason as KeelstateError }) }
+  try {
+    throwIfAborted(call.signal, 'lock', document.name) // from here on signals are for the program
+    const ended = await runChild(words, { host, env, stop: held.signal })
+    if (await giveUp(call, held)) return { name: document.name, ...ended }
+    return { name: document.name, ...ended, lost: held.signal.reason as KeelstateError }
+  } catch (error) {
+    await giveUp(call, held)
+    throw error
+  }
 }
 
 export const command: Command = defineCommand({
