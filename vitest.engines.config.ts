@@ -1,9 +1,8 @@
-import { defineConfig } from 'vitest/config'
+import type { ViteUserConfig } from 'vitest/config'
 
 const minutes = process.env.KEELSTATE_PROVE ? 20 : 4
 
-// biome-ignore lint/style/noDefaultExport: vitest reads the default export
-export default defineConfig({
+const config: ViteUserConfig = {
   test: {
     name: 'engines',
     include: ['test/engines/**/*.test.ts'],
@@ -13,4 +12,7 @@ export default defineConfig({
     reporters: ['verbose'],
     fileParallelism: false, // an engine that serves two suites at once is slow, and slow is flaky
   },
-})
+}
+
+// biome-ignore lint/style/noDefaultExport: vitest reads the default export
+export default config

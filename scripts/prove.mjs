@@ -4,20 +4,27 @@ import { fileURLToPath } from 'node:url'
 import { stage } from './stages.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const SCRIPTS = ['check', 'test', 'test:engines', 'simulate', 'bench']
+const FULL_COUNTS = { KEELSTATE_PROVE: '1' }
+const SCRIPTS = [
+  ['check', {}],
+  ['test', FULL_COUNTS],
+  ['test:engines', FULL_COUNTS],
+  ['simulate', {}],
+  ['bench', {}],
+]
 
 try {
-  for (const script of SCRIPTS) await stage(`npm run ${script}`, () => npm(script))
+  for (const [script, environment] of SCRIPTS) await stage(`npm run ${script}`, () => npm(script, environment))
 } catch (error) {
   process.stderr.write(`${error.message}\n`)
   process.exitCode = 1
 }
 
-function npm(script) {
+function npm(script, environment) {
   return new Promise((resolve, reject) => {
     const child = spawn('npm', ['run', script], {
       cwd: ROOT,
-      env: { ...process.env, KEELSTATE_PROVE: '1' },
+      env: { ...process.env, ...environment },
       stdio: ['ignore', 'inherit', 'inherit'],
     })
     child.once('error', reject)

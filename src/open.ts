@@ -20,7 +20,7 @@ import {
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
 
 export interface OpenStoreOptions {
-  /** `s3://bucket/prefix?region=…&endpoint=…`, `file:PATH`, `memory:`, or an `ObjectStore` of your own. */
+  /** `s3://bucket/prefix?region=…&endpoint=…`, `gs://bucket/prefix?endpoint=…`, `file:PATH`, `memory:`, or an `ObjectStore` of your own. */
   store: string | ObjectStore
   /**
    * Recipients of new documents: `env:NAME` (32 bytes, base64), `file:PATH`, `passphrase:env:NAME`, a `KeyProvider`, or `plaintext` alone. A
@@ -107,7 +107,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   })
 }
 
-const STORE_FORMS = 'An address is s3://bucket/prefix, file:PATH or memory:.'
+const STORE_FORMS = 'An address is s3://bucket/prefix, gs://bucket/prefix, file:PATH or memory:.'
 
 async function openAddress(address: string): Promise<ObjectStore> {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(address)?.[1]?.toLowerCase()
@@ -115,6 +115,10 @@ async function openAddress(address: string): Promise<ObjectStore> {
     case 's3': {
       const { parseS3Address, s3Store } = await import('./s3/index.ts')
       return s3Store(parseS3Address(address))
+    }
+    case 'gs': {
+      const { gcsStore, parseGcsAddress } = await import('./gcs/index.ts')
+      return gcsStore(parseGcsAddress(address))
     }
     case 'file': {
       const { fileStore } = await import('./file/index.ts')

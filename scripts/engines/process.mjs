@@ -56,14 +56,15 @@ export async function firstThatRuns(commands, args) {
 /**
  * Starts an engine in an empty folder of its own and waits until it is healthy.
  *
- * `describe({ port, folder })` answers with `{ command, args, env, health }`, `health` being a path that answers 2xx or 4xx once the
- * engine serves. Resolves to `{ endpoint, stop }`; `stop` ends the whole process group and removes the folder.
+ * `describe({ port, folder })` answers with `{ command, args, env, health, isReady }`, `health` being a path that answers 2xx or 4xx once the
+ * engine serves, and `isReady` looking at what it answers where that is not enough; it throws when it never will be. Resolves to
+ * `{ endpoint, stop }`; `stop` ends the whole process group and removes the folder.
  */
-export async function launch(name, describe, { limitMs = 60_000 } = {}) {
+export async function launch(name, describe, { limitMs = 120_000 } = {}) {
   const folder = await mkdtemp(join(tmpdir(), `keelstate-${name}-`))
   const port = await freePort()
   const endpoint = `http://127.0.0.1:${port}`
-  const { command, args, env = {}, health } = describe({ port, folder })
+  const { command, args, env = {}, health, isReady = () => true } = describe({ port, folder })
   const logFile = join(folder, 'log')
   const log = openSync(logFile, 'w')
   const child = spawn('/bin/sh', ['-c', GUARD, name, command, ...args], {
@@ -89,7 +90,16 @@ export async function launch(name, describe, { limitMs = 60_000 } = {}) {
   }
 
   const deadline = Date.now() + limitMs
-  while (!(await isHealthy(`${endpoint}${health}`)) || ended !== undefined) {
+  const healthy = async () => {
+    const answer = await answerOf(`${endpoint}${health}`)
+    try {
+      return answer !== undefined && isReady(answer)
+    } catch (error) {
+      ended ??= error.message
+      return false
+    }
+  }
+  while (!(await healthy()) || ended !== undefined) {
     if (ended === undefined && Date.now() < deadline && !interrupted.aborted) {
       await Promise.race([sleep(POLL_MS), exited])
       continue
@@ -103,13 +113,14 @@ export async function launch(name, describe, { limitMs = 60_000 } = {}) {
   return { endpoint, stop }
 }
 
-async function isHealthy(url) {
+/** The text that a server answers; `undefined` while it does not serve. */
+async function answerOf(url) {
   try {
     const answer = await fetch(url, { signal: AbortSignal.timeout(2_000) })
-    await answer.arrayBuffer()
-    return answer.status < 500
+    const text = await answer.text()
+    return answer.status < 500 ? text : undefined
   } catch {
-    return false
+    return undefined
   }
 }
 

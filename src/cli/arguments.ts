@@ -28,19 +28,25 @@ export type OptionValues<T extends OptionTable> = {
 export type CommonOptions = {
   readonly store: OptionSpec & { readonly type: 'string' }
   readonly key: OptionSpec & { readonly type: 'string'; readonly multiple: true }
+  readonly lock: OptionSpec & { readonly type: 'string' }
   readonly json: OptionSpec & { readonly type: 'boolean' }
   readonly help: OptionSpec & { readonly type: 'boolean' }
 }
 
 /** Options that every command takes. */
 export const COMMON_OPTIONS: CommonOptions = {
-  store: { type: 'string', value: 'ADDRESS', help: 's3://bucket/prefix?region=…, file:PATH or memory:' },
+  store: {
+    type: 'string',
+    value: 'ADDRESS',
+    help: 's3://bucket/prefix?region=…, gs://bucket/prefix, file:PATH or memory:',
+  },
   key: {
     type: 'string',
     multiple: true,
     value: 'KEY',
-    help: 'env:NAME, file:PATH, passphrase:env:NAME or plaintext; repeatable',
+    help: 'env:NAME, file:PATH, passphrase:env:NAME, aws-kms:ARN or plaintext; repeatable',
   },
+  lock: { type: 'string', value: 'ADDRESS', help: 'store (beside the documents) or dynamodb://table?region=…' },
   json: { type: 'boolean', help: 'one JSON object on stdout, errors as JSON on stderr' },
   help: { type: 'boolean', short: 'h', help: 'show this' },
 }
@@ -49,8 +55,10 @@ export const COMMON_OPTIONS: CommonOptions = {
 export interface CommandSyntax {
   readonly name: string
   readonly about: string
-  /** `NAME` is required, `FILE?` is not. */
+  /** `NAME` is required, `FILE?` is not, and the last may be `NAME…` or `NAME…?`: any number. */
   readonly positionals: readonly string[]
+  /** What may stand behind `--`, such as `CMD…`: a program that the command runs. */
+  readonly rest?: string
   readonly options: OptionTable
   /** What one types, and what it does. */
   readonly examples: readonly (readonly [string, string])[]
@@ -59,6 +67,8 @@ export interface CommandSyntax {
 export interface ParsedArguments {
   values: Record<string, string | boolean | readonly string[] | undefined>
   positionals: string[]
+  /** What stands behind `--`, for a syntax that takes such. */
+  rest: string[] | undefined
 }
 
 /**
@@ -78,8 +88,10 @@ export function parseArguments(args: readonly string[], syntax: CommandSyntax): 
     values[name] = type === 'boolean' ? false : multiple ? [] : undefined
   }
   const positionals: string[] = []
+  let rest: string[] | undefined
   for (const token of tokens) {
-    if (token.kind === 'positional') positionals.push(token.value)
+    if (token.kind === 'option-terminator' && syntax.rest !== undefined) rest = []
+    if (token.kind === 'positional') (rest ?? positionals).push(token.value)
     if (token.kind !== 'option') continue
     const spec = Object.hasOwn(table, token.name) ? table[token.name]! : undefined
     if (spec === undefined) throw unknownOption(token.rawName, table, syntax.name)
@@ -97,15 +109,21 @@ export function parseArguments(args: readonly string[], syntax: CommandSyntax): 
     values[token.name] = spec.multiple ? [...(values[token.name] as readonly string[]), value] : value
   }
   if (values.help !== true) checkPositionals(positionals, syntax)
-  return { values, positionals }
+  if (rest?.length === 0) throw usage(syntax.name, `After -- ${syntax.name} needs ${syntax.rest}.`)
+  return { values, positionals, rest }
 }
 
 function checkPositionals(positionals: readonly string[], syntax: CommandSyntax): void {
   const missing = syntax.positionals.slice(positionals.length).find((name) => !name.endsWith('?'))
   if (missing !== undefined) throw usage(syntax.name, `${syntax.name} needs ${missing}.`)
+  if (syntax.positionals.at(-1)?.includes('…')) return
   const extra = positionals[syntax.positionals.length]
-  if (extra !== undefined)
-    throw usage(syntax.name, `${syntax.name} does not know what to do with ${JSON.stringify(shown(extra))}.`)
+  if (extra === undefined) return
+  const hint =
+    syntax.rest === undefined
+      ? undefined
+      : `A command to run stands behind --: keelstate ${syntax.name} … -- ${shown(extra)} …`
+  throw usage(syntax.name, `${syntax.name} does not know what to do with ${JSON.stringify(shown(extra))}.`, hint)
 }
 
 function unknownOption(rawName: string, table: OptionTable, command: string): KeelstateError<'InvalidOptions'> {
@@ -126,7 +144,8 @@ export function usage(command: string, message: string, hint?: string): Keelstat
 export function synopsis(syntax: CommandSyntax): string {
   const positionals = syntax.positionals.map((name) => (name.endsWith('?') ? `[${name.slice(0, -1)}]` : name))
   const options = Object.entries(syntax.options).map(([name, spec]) => `[${flag(name, spec, true)}]`)
-  return ['keelstate', syntax.name, ...positionals, ...options].join(' ')
+  const rest = syntax.rest === undefined ? [] : [`[-- ${syntax.rest}]`]
+  return ['keelstate', syntax.name, ...positionals, ...options, ...rest].join(' ')
 }
 
 /** What `keelstate COMMAND --help` prints. */

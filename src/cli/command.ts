@@ -8,6 +8,7 @@ import {
   type OptionValues,
   parseArguments,
 } from './arguments.ts'
+import { EXIT, exitCodeOf } from './exit-codes.ts'
 import type { Host } from './host.ts'
 import type { JsonBody, Output } from './output.ts'
 import { type Progress, startProgress } from './progress.ts'
@@ -17,11 +18,13 @@ import type { OpenNeeds } from './store.ts'
 /** What a command's `run` works with. */
 export interface Call<T extends OptionTable = OptionTable> {
   readonly host: Host
-  /** Fires on SIGINT and SIGTERM; goes into every library call. */
+  /** Fires when the command shall stop; goes into every library call. */
   readonly signal: AbortSignal
   readonly options: OptionValues<T & CommonOptions>
   /** In the order of the syntax; those with `?` may be missing. */
   readonly positionals: readonly string[]
+  /** What stands behind `--`, for a command that takes a program to run; `undefined` without `--`. */
+  readonly rest: readonly string[] | undefined
   readonly output: Output
   readonly progress: Progress
   settings(): Promise<Settings>
@@ -39,19 +42,21 @@ export interface CommandDefinition<T extends OptionTable, R> extends CommandSynt
   json(result: R): JsonBody
   /** What a completed run may still have to report as a failure, such as damage that was found. */
   failure?(result: R): KeelstateError | undefined
+  /** Another exit code than 0 for a run that did not fail. */
+  exit?(result: R): number
 }
 
 /** A command as the dispatcher sees it. */
 export interface Command extends CommandSyntax {
-  /** Runs it and prints what it has to print; resolves to a failure that was reported in full, if there was one. */
-  execute(args: readonly string[], host: Host, output: Output): Promise<KeelstateError | undefined>
+  /** Runs it, prints what it has to print, and resolves to the exit code. */
+  execute(args: readonly string[], host: Host, output: Output): Promise<number>
 }
 
 export function defineCommand<T extends OptionTable, R>(definition: CommandDefinition<T, R>): Command {
   return {
     ...definition,
     async execute(args, host, output) {
-      const { values, positionals } = parseArguments(args, definition)
+      const { values, positionals, rest } = parseArguments(args, definition)
       const options = values as unknown as Call<T>['options'] & OptionValues<CommonOptions>
       const progress = startProgress(definition.name, host.stderr)
       const stores: Store[] = []
@@ -61,6 +66,7 @@ export function defineCommand<T extends OptionTable, R>(definition: CommandDefin
         signal: host.signal,
         options,
         positionals,
+        rest,
         output,
         progress,
         settings: () => (settings ??= loadSettings(options, host.env, host.cwd)),
@@ -84,7 +90,7 @@ export function defineCommand<T extends OptionTable, R>(definition: CommandDefin
           await definition.people(result, output)
           if (failure !== undefined) await output.failure(failure)
         }
-        return failure
+        return failure === undefined ? (definition.exit?.(result) ?? EXIT.done) : exitCodeOf(failure)
       } finally {
         progress.stop()
         for (const store of stores) await store.close()

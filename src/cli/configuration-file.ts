@@ -6,12 +6,14 @@ import { shown, suggestion } from './text.ts'
 export const CONFIGURATION_FILE = 'keelstate.json'
 
 /** What `keelstate.json` may hold; `keelstate.schema.json` says the same to an editor. */
-export const FILE_SETTINGS = ['store', 'keys', 'storeId'] as const
+export const FILE_SETTINGS = ['store', 'lock', 'keys', 'storeId'] as const
 
 export interface ConfigurationFile {
   /** Absolute. */
   path: string
   store?: string
+  /** Where locks live. */
+  lock?: string
   keys?: string[]
   storeId?: string
 }
@@ -28,8 +30,8 @@ export async function findConfiguration(folder: string): Promise<ConfigurationFi
 
 /** Writes a new `keelstate.json`; one that is there is never replaced. */
 export async function writeConfiguration(path: string, content: Omit<ConfigurationFile, 'path'>): Promise<void> {
-  const { store, keys, storeId } = content
-  const body = { $schema: './node_modules/keelstate/keelstate.schema.json', store, keys, storeId }
+  const { store, lock, keys, storeId } = content
+  const body = { $schema: './node_modules/keelstate/keelstate.schema.json', store, lock, keys, storeId }
   const file = await open(path, 'wx')
   try {
     await file.writeFile(`${JSON.stringify(body, undefined, 2)}\n`)
@@ -53,12 +55,17 @@ export function parseConfiguration(text: string, path: string): ConfigurationFil
     if (name === '$schema' || FILE_SETTINGS.some((known) => known === name)) continue
     throw invalid(path, name, `is not a setting; ${suggestion(name, FILE_SETTINGS)}`, 'See keelstate.schema.json.')
   }
-  const { store, keys, storeId } = parsed as Record<string, unknown>
+  const { store, lock, keys, storeId } = parsed as Record<string, unknown>
   const file: ConfigurationFile = { path }
   if (store !== undefined) {
     if (typeof store !== 'string' || store === '')
       throw invalid(path, 'store', 'must be an address, such as "file:./state"')
     file.store = store
+  }
+  if (lock !== undefined) {
+    if (typeof lock !== 'string' || lock === '')
+      throw invalid(path, 'lock', 'must be "store" or an address such as "dynamodb://acme-locks?region=eu-west-1"')
+    file.lock = lock
   }
   if (keys !== undefined) {
     const list = typeof keys === 'string' ? [keys] : keys

@@ -1,9 +1,9 @@
 import { KeelstateError } from '../core/errors.ts'
+import { ulidRevisionIds } from '../core/revision-id.ts'
+import { isTimeName } from '../deployments/revisions.ts'
 import type { RevisionInfo, VersionedDocument } from '../index.ts'
 import { revisionLine } from './revisions.ts'
 import { shown } from './text.ts'
-
-const ULID = /^[0-9A-HJKMNP-TV-Z]{26}$/
 
 /** What is current, without its content; `undefined` when the document has no current revision. */
 export async function currentInfo(
@@ -19,8 +19,31 @@ export async function currentInfo(
   }
 }
 
-/** The refusal of a change whose `--parent` is not what a fresh read found current. */
-export function notCurrent(operation: string, name: string, now: RevisionInfo | undefined): KeelstateError<'Conflict'> {
+/**
+ * Refuses a change whose `--parent` is not what is current. Asks the store only about names that what is current does not answer to.
+ *
+ * @param ref What was typed; nothing when any revision may be replaced.
+ * @throws {KeelstateError} `Conflict`; `NotFound` for a name that no revision has. An id that no revision has may have been pruned: it is a conflict
+ *   like any other that is not current.
+ */
+export async function refuseOtherParent(
+  operation: string,
+  document: VersionedDocument<unknown>,
+  now: RevisionInfo | undefined,
+  ref: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  if (ref === undefined || (ref === 'none' ? now === undefined : now !== undefined && isNamed(now, ref))) return
+  const isId = ref === 'none' || ulidRevisionIds.has(ref) || isTimeName(ref)
+  if (!isId && (await document.info(ref, { signal })).id === now?.id) return
+  throw notCurrent(operation, document.name, now)
+}
+
+function isNamed(now: RevisionInfo, ref: string): boolean {
+  return ref === 'current' || ref === now.id || ref === `@${now.number}` || now.labels.includes(ref)
+}
+
+function notCurrent(operation: string, name: string, now: RevisionInfo | undefined): KeelstateError<'Conflict'> {
   return new KeelstateError('Conflict', {
     operation,
     key: name,
@@ -28,18 +51,4 @@ export function notCurrent(operation: string, name: string, now: RevisionInfo | 
     ...(now && { details: { current: now.id, by: now.by, at: now.at } }),
     hint: `Look at what came in between (keelstate history ${shown(name)}), then say --parent ${now?.id ?? 'none'}.`,
   })
-}
-
-/**
- * The id that `--parent` names, to be compared with what is current.
- *
- * An id is taken as it is: one that was pruned since is a conflict like any other that is not current, not a `NotFound`.
- */
-export async function parentId(
-  document: VersionedDocument<unknown>,
-  ref: string | undefined,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  if (ref === undefined || ref === 'none' || ULID.test(ref)) return ref
-  return (await document.info(ref, { signal })).id
 }

@@ -15,9 +15,9 @@ export async function dispatch(args: readonly string[], host: Host, commands: Co
   const output = new Output(host, asksForJson(args))
   try {
     const at = commandPlace(args)
-    const name = args[at]
+    const { name, end } = commandName(args, at, commands)
     if (name === undefined || name === 'help') {
-      const about = name === 'help' ? args[at + 1] : undefined
+      const about = name === 'help' ? commandName(args, end, commands).name : undefined
       if (about !== undefined) return await help(about, commands, output)
       if (name === 'help' || asksForHelp(args)) {
         await output.data(overview(commands))
@@ -27,8 +27,7 @@ export async function dispatch(args: readonly string[], host: Host, commands: Co
     }
     if (asksForHelp(args)) return await help(name, commands, output)
     const command = await load(name, commands)
-    const failure = await command.execute([...args.slice(0, at), ...args.slice(at + 1)], host, output)
-    return failure === undefined ? EXIT.done : exitCodeOf(failure)
+    return await command.execute([...args.slice(0, at), ...args.slice(end)], host, output)
   } catch (error) {
     // An interrupted read of a stream or file fails in Node's own words.
     const told = host.signal.aborted && !KeelstateError.is(error) ? aborted('keelstate', undefined, error) : error
@@ -38,17 +37,29 @@ export async function dispatch(args: readonly string[], host: Host, commands: Co
 }
 
 function interrupted(error: KeelstateError<'Aborted'>): KeelstateError<'Aborted'> {
+  if (error.operation === 'lock.acquire') return error // it says who was waited for
   return new KeelstateError('Aborted', { message: 'Interrupted.', ...(error.key !== undefined && { key: error.key }) })
 }
 
 async function load(name: string, commands: CommandIndex): Promise<Command> {
   const entry = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (entry !== undefined) return (await entry[1]()).command
+  const group = groupOf(name, commands)
+  if (group.length > 0)
+    throw usage(
+      group.length === 1 ? group[0]! : 'keelstate',
+      `${shown(name)} needs a second word: ${group.join(', ')}.`,
+    )
   const what = suggestion(name, Object.keys(commands))
   throw usage('keelstate', `There is no command ${JSON.stringify(shown(name))}; ${what}.`)
 }
 
 async function help(name: string, commands: CommandIndex, output: Output): Promise<number> {
+  const group = groupOf(name, commands)
+  if (!Object.hasOwn(commands, name) && group.length > 0) {
+    for (const one of group) await output.data(commandHelp(await load(one, commands)))
+    return EXIT.done
+  }
   await output.data(commandHelp(await load(name, commands)))
   return EXIT.done
 }
@@ -63,6 +74,31 @@ function overview(commands: CommandIndex): string {
     'Exit codes: 0 done · 1 failed · 2 usage · 3 conflict · 4 locked · 5 not found · 6 corrupt, tampered or undecryptable ·',
     '7 outcome unknown · 130 interrupted\n',
   ].join('\n')
+}
+
+/** The command's name, of one word or two (`entries move`), and where it ends. The longer one counts. */
+function commandName(
+  args: readonly string[],
+  at: number,
+  commands: CommandIndex,
+): { name: string | undefined; end: number } {
+  const two = args.slice(at, at + 2).join(' ')
+  if (args.length > at + 1 && Object.hasOwn(commands, two)) return { name: two, end: at + 2 }
+  const second = args[at + 1]
+  // `entries mvoe`: the nearest of the group is what is meant.
+  if (
+    second !== undefined &&
+    !second.startsWith('-') &&
+    !Object.hasOwn(commands, args[at]!) &&
+    groupOf(args[at]!, commands).length > 0
+  )
+    return { name: two, end: at + 2 }
+  return { name: args[at], end: at + 1 }
+}
+
+/** The commands of two words that begin with this one. */
+function groupOf(word: string, commands: CommandIndex): string[] {
+  return Object.keys(commands).filter((name) => name.startsWith(`${word} `))
 }
 
 /** Where the command stands: behind the options that may come before it, with their values. */

@@ -41,7 +41,7 @@ export function refuseForeignId(settings: Settings, storeId: string): void {
 /** Writes `keelstate.json` into the working directory, unless one that was found speaks of this store already. */
 export async function configure(settings: Settings, storeId: string, cwd: string): Promise<Configured> {
   const here = join(cwd, CONFIGURATION_FILE)
-  const { file, store, keys } = settings
+  const { file, store, lock, keys } = settings
   if (file !== undefined) {
     const names = file.store !== undefined && resolvePath(file.store, dirname(file.path)) === store!.value
     if (names) {
@@ -53,6 +53,11 @@ export async function configure(settings: Settings, storeId: string, cwd: string
     }
     if (file.path === here) return { file: here, written: false, note: 'it names another store; it is left as it is' }
   }
-  await writeConfiguration(here, { store: store!.typed, keys: [...keys!.typed], storeId })
+  await writeConfiguration(here, {
+    store: store!.typed,
+    ...(lock && { lock: lock.typed }),
+    keys: [...keys!.typed],
+    storeId,
+  })
   return { file: here, written: true }
 }

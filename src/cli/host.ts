@@ -11,6 +11,8 @@ export interface Host {
   readonly stdin: InputStream
   readonly stdout: OutputStream
   readonly stderr: OutputStream
-  /** Fires on SIGINT and SIGTERM. */
+  /** Fires on SIGINT, SIGTERM and SIGHUP. */
   readonly signal: AbortSignal
+  /** From now on signals go to `to` and no longer fire `signal`, until the returned function is called. */
+  relaySignals(to: (signal: NodeJS.Signals) => void): () => void
 }

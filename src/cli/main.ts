@@ -14,6 +14,16 @@ const COMMANDS: Readonly<Record<string, readonly [about: string, load: () => Pro
     rollback: ['make the content of an earlier revision current again', () => import('./commands/rollback.ts')],
     label: ['name a revision, or remove the name', () => import('./commands/label.ts')],
     delete: ['delete a document with its history', () => import('./commands/delete.ts')],
+    'entries list': ['list the entries of a snapshot', () => import('./commands/entries-list.ts')],
+    'entries show': ['show one entry of a snapshot', () => import('./commands/entries-show.ts')],
+    'entries move': ['give entries another address', () => import('./commands/entries-move.ts')],
+    'entries remove': ['forget an entry', () => import('./commands/entries-remove.ts')],
+    lock: ['take the lock of a document, perhaps for a command', () => import('./commands/lock.ts')],
+    unlock: ['break the lock of a document', () => import('./commands/unlock.ts')],
+    locks: ['list the locks that are held', () => import('./commands/locks.ts')],
+    'locks reset': ['mark all locks as restored from a backup', () => import('./commands/locks-reset.ts')],
+    'import unobin': ['bring state of unobin v0.4.0 in', () => import('./commands/import-unobin.ts')],
+    'export unobin': ['write state that unobin v0.4.0 reads', () => import('./commands/export-unobin.ts')],
     verify: ['read and check everything a document consists of', () => import('./commands/verify.ts')],
     config: ['show the settings and where each comes from', () => import('./commands/config.ts')],
   }
@@ -38,16 +48,24 @@ export async function main(args: readonly string[], host: Host): Promise<number>
 /** Runs the process's own command line: `bin/keelstate.cjs` calls it. */
 export async function run(args: readonly string[]): Promise<void> {
   const interrupt = new AbortController()
+  const relays = new Set<(signal: NodeJS.Signals) => void>()
   const onSignal = (signal: NodeJS.Signals) => {
+    for (const relay of relays) relay(signal)
+    if (relays.size > 0) return
     // The second one does not wait for what the first one asked to stop.
     if (interrupt.signal.aborted) process.exit(130)
     interrupt.abort(signal)
   }
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onSignal)
   // Whoever writes hears of failures; without a listener they would also end the process with a stack trace.
   process.stdout.on('error', () => {})
   process.stderr.on('error', () => {})
   const { env, stdin, stdout, stderr } = process
-  process.exitCode = await main(args, { env, cwd: process.cwd(), stdin, stdout, stderr, signal: interrupt.signal })
-  process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+  const relaySignals: Host['relaySignals'] = (to) => {
+    relays.add(to)
+    return () => void relays.delete(to)
+  }
+  const { signal } = interrupt
+  process.exitCode = await main(args, { env, cwd: process.cwd(), stdin, stdout, stderr, signal, relaySignals })
+  process.off('SIGINT', onSignal).off('SIGTERM', onSignal).off('SIGHUP', onSignal)
 }

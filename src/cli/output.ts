@@ -58,7 +58,7 @@ export class Output {
 }
 
 function versioned(command: string, body: JsonBody): JsonBody {
-  return { schema: `keelstate.${command}/1`, ...body }
+  return { schema: `keelstate.${command.replaceAll(' ', '-')}/1`, ...body }
 }
 
 function errorJson(error: unknown): ErrorJson {

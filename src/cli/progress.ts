@@ -9,13 +9,15 @@ const CLEAR_LINE = '\r\u001b[2K'
 export interface Progress {
   /** How far it is: `3` of a total, or `3` of something without a known end, perhaps in one document. */
   update(done: number, ofWhat: number | string, document?: string): void
+  /** What it is waiting for; '' when that has come. */
+  note(text: string): void
   /** Removes the line. Calling it twice is fine. */
   stop(): void
 }
 
 /** Starts showing progress after a second; shows nothing at all unless `stream` is a terminal. */
 export function startProgress(label: string, stream: OutputStream, quietMs: number = QUIET_MS): Progress {
-  if (stream.isTTY !== true) return { update() {}, stop() {} }
+  if (stream.isTTY !== true) return { update() {}, note() {}, stop() {} }
   const started = performance.now()
   let state = ''
   let drawn = false
@@ -31,6 +33,9 @@ export function startProgress(label: string, stream: OutputStream, quietMs: numb
     update(done, ofWhat, document) {
       const rest = typeof ofWhat === 'number' ? ` of ${ofWhat.toLocaleString('en-US')}` : ` ${ofWhat}`
       state = `${document === undefined ? '' : ` ${shown(document)}`}: ${done.toLocaleString('en-US')}${rest}`
+    },
+    note(text) {
+      state = text === '' ? '' : `: ${text}`
     },
     stop() {
       clearInterval(timer)

@@ -77,9 +77,10 @@ export function headJson(head: HeadStatus | DocumentStatus): HeadJson {
   return { name, kind, seq, epoch: head.epoch.toString(), writeId, keyId, hasCurrent, recipients, headBytes }
 }
 
-/** `@3 01J8… by ci@build at 2026-05-30T12:00:00.000Z` */
+/** `@3 01J8… by ci@build at 2026-05-30T12:00:00.000Z`; the time is left out where it is the id. */
 export function revisionLine(info: RevisionInfo): string {
-  return `@${info.number} ${shown(info.id)} by ${shown(info.by)} at ${shown(info.at)}`
+  const at = info.at === info.id ? '' : ` at ${shown(info.at)}`
+  return `@${info.number} ${shown(info.id)} by ${shown(info.by)}${at}`
 }
 
 /** Number, id, time, author, size, type, labels, message: a row of `columns`. */

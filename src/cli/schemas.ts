@@ -44,8 +44,35 @@ const name = z.string().describe('the document, as typed')
 const dryRun = z.boolean().describe('whether --dry-run was given: nothing was written')
 const replaced = revision.nullable().describe('what was current before; null when nothing was')
 
+const fenceText = z.string().regex(/^\d+$/)
+
+const lockMembers = {
+  held: z.boolean().describe('whether somebody holds it'),
+  owner: z.string().describe('owner id of who holds it, or held it last'),
+  who: z.string(),
+  host: z.string(),
+  operation: z.string().describe('what for, in a word or two'),
+  reason: z.string().nullable(),
+  run: z.string().nullable().describe('where the pipeline run can be looked at'),
+  since: z.string().describe("when it was taken, by the holder's clock"),
+  leaseMs: z.int().positive().describe('how long it lasts unrenewed'),
+  fence: fenceText.describe('fencing token, as text'),
+}
+const lock = z.strictObject(lockMembers).meta({ id: 'lock' })
+
+const change = z
+  .strictObject({
+    path: z.array(z.union([z.string(), z.int()])).describe('member names and positions'),
+    kind: z.enum(['added', 'removed', 'changed']),
+    before: z.unknown().describe('null when it was added'),
+    after: z.unknown().describe('null when it was removed'),
+  })
+  .meta({ id: 'change' })
+
+const entry = z.record(z.string(), z.unknown())
+
 function of<T extends z.ZodRawShape>(command: string, shape: T): z.ZodType {
-  return z.strictObject({ schema: z.literal(`keelstate.${command}/1`), ...shape })
+  return z.strictObject({ schema: z.literal(`keelstate.${command.replaceAll(' ', '-')}/1`), ...shape })
 }
 
 /** By command. */
@@ -86,6 +113,20 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
     current: revision.nullable().describe('the current revision'),
     lastNumber: z.int().nonnegative().describe('how many revisions were ever committed'),
     labels: z.record(z.string(), z.string()).describe('label → id of the revision it is on'),
+    lock: lock.nullable().describe('who holds the lock; null when nobody does'),
+    snapshot: z
+      .strictObject({
+        factory: z.strictObject({ name: z.string(), version: z.string(), contentRevision: z.string() }),
+        stack: z.string(),
+        generatedAt: z.string(),
+        entries: z.strictObject({
+          leaf: z.int().nonnegative(),
+          'library-call': z.int().nonnegative(),
+          action: z.int().nonnegative(),
+        }),
+      })
+      .nullable()
+      .describe('what the current snapshot is of, and how many entries of each type it has; null when it is none'),
     deleted: z
       .strictObject({ at: z.iso.datetime(), by: z.string(), message: z.string() })
       .nullable()
@@ -101,16 +142,20 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
     to: revision,
     equal: z.boolean().describe('the two bodies are the same bytes'),
     changes: z
+      .array(change)
+      .nullable()
+      .describe('member by member, beside the entries of snapshots; null when one of the bodies is not JSON'),
+    entries: z
       .array(
         z.strictObject({
-          path: z.array(z.union([z.string(), z.int()])),
+          address: z.string(),
           kind: z.enum(['added', 'removed', 'changed']),
-          before: z.unknown(),
-          after: z.unknown(),
+          entry: entry.describe('as it is now, or was when it was removed'),
+          changes: z.array(change).describe('from the entry on'),
         }),
       )
       .nullable()
-      .describe('member by member; null when one of the bodies is not JSON'),
+      .describe('by address; sensitive values are masked without --show-sensitive; null when they are no snapshots'),
   }),
   rollback: of('rollback', {
     name,
@@ -130,6 +175,82 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
     dryRun,
     deleted: z.boolean().describe('false in a dry run, and when the answer was no'),
     revision: revision.describe('what was current'),
+  }),
+  'entries list': of('entries list', {
+    name,
+    revision,
+    entries: z
+      .array(
+        z.strictObject({
+          address: z.string(),
+          type: z.enum(['leaf', 'library-call', 'action']),
+          kind: z.string().nullable(),
+          library: z.string().nullable(),
+          'library-type': z.string().nullable(),
+        }),
+      )
+      .describe('in the order of the snapshot'),
+  }),
+  'entries show': of('entries show', {
+    name,
+    revision,
+    entry: entry.describe("the entry in its file's own names; sensitive values are masked without --show-sensitive"),
+  }),
+  'entries move': of('entries move', {
+    name,
+    dryRun,
+    moved: z.array(z.strictObject({ from: z.string(), to: z.string() })).describe('addresses, before and after'),
+    revision: revision.nullable().describe('the new revision; null in a dry run'),
+  }),
+  'entries remove': of('entries remove', {
+    name,
+    dryRun,
+    removed: z.string().describe('its address'),
+    dependents: z.array(z.string()).describe('addresses of entries that say they depend on it'),
+    revision: revision.nullable().describe('the new revision; null in a dry run'),
+  }),
+  lock: of('lock', {
+    name,
+    lock: lock.nullable().describe('the lock that was taken'),
+  }),
+  unlock: of('unlock', {
+    name,
+    broken: lock.nullable().describe('whose lock was broken; null when it was free'),
+  }),
+  locks: of('locks', {
+    locks: z
+      .array(z.strictObject({ name: z.string(), kind: z.string(), ...lockMembers }))
+      .describe('by name: the document, and the members of a lock'),
+  }),
+  'locks reset': of('locks reset', {
+    dryRun,
+    names: z.array(z.string()).describe('documents whose locks were marked'),
+  }),
+  'import unobin': of('import unobin', {
+    dryRun,
+    stacks: z
+      .array(
+        z.strictObject({
+          name: z.string(),
+          imported: z.array(z.string()),
+          present: z.int().nonnegative(),
+          current: z.string().nullable(),
+        }),
+      )
+      .describe('of each: ids of the revisions that were brought in, how many were there already, what is current'),
+  }),
+  'export unobin': of('export unobin', {
+    stacks: z
+      .array(
+        z.strictObject({
+          name: z.string(),
+          folder: z.string(),
+          written: z.array(z.string()),
+          present: z.int().nonnegative(),
+          current: z.string().nullable(),
+        }),
+      )
+      .describe('of each: where it is, names of the revisions that were written, how many were there, what is current'),
   }),
   verify: of('verify', {
     ok: z.boolean().describe('nothing is damaged'),
@@ -154,7 +275,7 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
     settings: z
       .array(
         z.strictObject({
-          name: z.enum(['store', 'keys', 'storeId']),
+          name: z.enum(['store', 'lock', 'keys', 'storeId', 'wait', 'owner']),
           value: z.union([z.string(), z.array(z.string())]).nullable(),
           origin: z.strictObject({ from: z.enum(['flag', 'environment', 'file']), name: z.string() }).nullable(),
         }),

@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path'
 import { KeelstateError } from '../core/errors.ts'
 import { nearest } from '../core/nearest.ts'
 import { type ConfigurationFile, findConfiguration } from './configuration-file.ts'
+import { parseDuration } from './durations.ts'
 
 /** Where a value came from: `--store`, `KEELSTATE_STORE`, or the path of a `keelstate.json`. */
 export interface Origin {
@@ -19,19 +20,28 @@ export interface Setting<T> {
 
 export interface Settings {
   readonly store?: Setting<string>
+  /** Where locks live; beside the documents when it is not set. */
+  readonly lock?: Setting<string>
   readonly keys?: Setting<readonly string[]>
   /** Only when it belongs to `store`: an id in a file says nothing about another store that a flag names. */
   readonly storeId?: Setting<string>
+  /** How long to wait for another holder of a lock: a time such as `5m`. */
+  readonly wait?: Setting<string>
+  /** Owner id of the lock to work under. */
+  readonly owner?: Setting<string>
   readonly file?: ConfigurationFile
 }
 
 export interface SettingFlags {
   readonly store?: string | undefined
+  readonly lock?: string | undefined
   readonly key?: readonly string[]
+  readonly wait?: string | undefined
+  readonly owner?: string | undefined
 }
 
 const VARIABLES = 'KEELSTATE_'
-const ENVIRONMENT_SETTINGS = ['STORE', 'KEYS'] as const
+const ENVIRONMENT_SETTINGS = ['STORE', 'LOCK', 'KEYS', 'WAIT', 'OWNER'] as const
 
 /**
  * Reads the settings: flag before environment before the nearest `keelstate.json`. An empty variable counts as not set.
@@ -63,11 +73,26 @@ export async function loadSettings(flags: SettingFlags, env: NodeJS.ProcessEnv, 
       ? storeSetting(env.KEELSTATE_STORE, cwd, fromEnvironment('KEELSTATE_STORE'))
       : fileStore
 
+  const text = (name: 'lock' | 'wait' | 'owner', inFile?: string): Setting<string> | undefined => {
+    const variable = `${VARIABLES}${name.toUpperCase()}`
+    const flag = flags[name]
+    if (flag) return { typed: flag, value: flag, origin: fromFlag(`--${name}`) }
+    const set = env[variable]
+    if (set) return { typed: set, value: set, origin: fromEnvironment(variable) }
+    return inFile === undefined ? undefined : { typed: inFile, value: inFile, origin: fileOrigin! }
+  }
+  const lock = text('lock', file?.lock)
+  const wait = text('wait')
+  const owner = text('owner')
+  if (wait !== undefined) parseDuration(wait.value, wait.origin.name)
   const idApplies = file?.storeId !== undefined && store !== undefined && store.value === fileStore?.value
   refuseMisspelt(env, [...(keys?.value ?? []), ...(file?.keys ?? [])])
   return {
     ...(store && { store }),
+    ...(lock && { lock }),
     ...(keys && { keys }),
+    ...(wait && { wait }),
+    ...(owner && { owner }),
     ...(idApplies && { storeId: { typed: file.storeId!, value: file.storeId!, origin: fileOrigin! } }),
     ...(file && { file }),
   }

@@ -16,13 +16,13 @@ export interface OpenNeeds {
  * @throws {KeelstateError} `InvalidOptions` that lists the choices when no store or no key is configured.
  */
 export async function openConfiguredStore(settings: Settings, needs: OpenNeeds = {}): Promise<Store> {
-  const { store, keys, storeId } = settings
+  const { store, lock, keys, storeId } = settings
   if (store === undefined) {
     throw new KeelstateError('InvalidOptions', {
       operation: 'open',
       message: 'No store is configured.',
       details: { option: 'store' },
-      hint: 'Name one: --store ADDRESS, KEELSTATE_STORE, or "store" in keelstate.json (keelstate init writes it). An address is s3://bucket/prefix, file:PATH or memory:.',
+      hint: 'Name one: --store ADDRESS, KEELSTATE_STORE, or "store" in keelstate.json (keelstate init writes it). An address is s3://bucket/prefix, gs://bucket/prefix, file:PATH or memory:.',
     })
   }
   if (keys === undefined && needs.keys !== 'none') {
@@ -30,13 +30,14 @@ export async function openConfiguredStore(settings: Settings, needs: OpenNeeds =
       operation: 'open',
       message: 'No key is configured.',
       details: { option: 'keys' },
-      hint: 'Name one: --key KEY, KEELSTATE_KEYS, or "keys" in keelstate.json. A key is env:NAME, file:PATH, passphrase:env:NAME, or plaintext to store without encryption; keelstate init --new-key FILE makes one.',
+      hint: 'Name one: --key KEY, KEELSTATE_KEYS, or "keys" in keelstate.json. A key is env:NAME, file:PATH, passphrase:env:NAME, aws-kms:ARN, or plaintext to store without encryption; keelstate init --new-key FILE makes one.',
     })
   }
   // As typed: what was made absolute no longer looks like a key that was written in the place of a path.
   for (const key of keys?.typed ?? []) parseKey(key)
   return await openStore({
     store: store.value,
+    ...(lock && { lock: lock.value }),
     // With no key at hand the plaintext sealer serves: it reads every header, and no body is touched.
     keys: needs.keys === 'none' ? 'plaintext' : keys!.value,
     ...(storeId !== undefined && needs.askForId !== true && { storeId: storeId.value }),

@@ -14,8 +14,9 @@ export function shown(text: string): string {
  *
  * `JSON.stringify` escapes C0 controls and lone surrogates only; C1 controls and bidi overrides reach the terminal.
  */
-export function safeJson(value: unknown): string {
-  const text = JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? item.toString() : item))
+export function safeJson(value: unknown, indent = 0): string {
+  const plain = (_key: string, item: unknown) => (typeof item === 'bigint' ? item.toString() : item)
+  const text = JSON.stringify(value, plain, indent)
   return text.replace(
     /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
@@ -52,7 +53,7 @@ export function byteCount(bytes: number): string {
   return `${bytes.toLocaleString('en-US')} B`
 }
 
-/** `1 problem`, `2 problems`. */
-export function count(n: number, noun: string): string {
-  return `${n.toLocaleString('en-US')} ${noun}${n === 1 ? '' : 's'}`
+/** `1 problem`, `2 problems`; a plural of its own where an `s` does not make it. */
+export function count(n: number, noun: string, plural = `${noun}s`): string {
+  return `${n.toLocaleString('en-US')} ${n === 1 ? noun : plural}`
 }

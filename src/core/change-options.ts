@@ -1,7 +1,7 @@
 import type { Access } from './access.ts'
 import type { Condition, Signature } from './draft.ts'
 import { checkLabel } from './draft.ts'
-import { KeelstateError } from './errors.ts'
+import { KeelstateError, printable } from './errors.ts'
 import type { RevisionInfo } from './revision.ts'
 
 const MAX_MESSAGE_BYTES = 1024 // it travels in every head until sixteen later ones
@@ -23,6 +23,18 @@ export interface ChangeOptions {
   signal?: AbortSignal
 }
 
+/** For copies and imports: a revision that was made elsewhere keeps its name and its time. */
+export interface MadeElsewhere {
+  /** Of the form that the document's ids have; refused with `Conflict` when a kept revision has it. */
+  id: string
+  /** RFC 3339, UTC. */
+  at: string
+}
+
+export interface AddOptions extends ChangeOptions {
+  made?: MadeElsewhere
+}
+
 /** @throws {KeelstateError} `InvalidInput` before anything is sent. */
 export function checkChange(options: ChangeOptions): void {
   const limits = { message: MAX_MESSAGE_BYTES, by: MAX_BY_BYTES, type: MAX_TYPE_BYTES } as const
@@ -41,6 +53,18 @@ export function checkChange(options: ChangeOptions): void {
     }
   }
   if (options.label !== undefined) checkLabel(options.label)
+}
+
+const UTC_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/
+
+/** @throws {KeelstateError} `InvalidInput` before anything is sent. */
+export function checkAdd(options: AddOptions): void {
+  checkChange(options)
+  const { made } = options
+  if (made === undefined || (UTC_TIME.test(made.at) && !Number.isNaN(Date.parse(made.at)))) return
+  throw new KeelstateError('InvalidInput', {
+    message: `made.at must be a time in UTC such as 2026-05-30T12:00:00.5Z, not ${JSON.stringify(printable(String(made.at), 60))}.`,
+  })
 }
 
 /** @throws {KeelstateError} `InvalidInput` when `parent` says nothing. */

@@ -1,4 +1,5 @@
 import { type Access, deadlineFor } from './access.ts'
+import { missing, movesTooFast } from './fresh-head.ts'
 import type { HeadBody } from './head-body.ts'
 import type { HeadWriter } from './head-writer.ts'
 import { History } from './history.ts'
@@ -35,7 +36,7 @@ export interface CollectReport {
  * Deletes what nothing refers to: objects of pruned revisions, and the uploads of writers that lost or died.
  *
  * No dates are compared to decide that: what was listed before a *barrier* head write, and is not reachable from exactly that head, can never be
- * referred to again, because a writer re-uploads what it uploaded before a barrier. algorithms.md 3.
+ * referred to again, because a writer re-uploads what it uploaded before a barrier. docs/decisions/0004-garbage-by-barrier.md
  */
 export async function collect(writer: HeadWriter, options: CollectOptions = {}): Promise<CollectReport> {
   const { access, segments } = writer
@@ -63,19 +64,23 @@ export async function collect(writer: HeadWriter, options: CollectOptions = {}):
         ).length,
       }
     } catch (error) {
-      // A prune by somebody else took a segment away under us: begin again with its head.
-      if (!(error instanceof ObjectGone) || attempt === ATTEMPTS) throw error
+      if (!(error instanceof ObjectGone)) throw error
+      // A prune by somebody else may have taken a segment away under us: then begin again with its head.
+      const now = await writer.refresh(deadlineFor(access, options.signal))
+      if (now?.header.seq === head.seq) throw missing(error)
+      if (attempt === ATTEMPTS) throw movesTooFast(access.headKey)
     }
   }
 }
 
 type OpenedBody = { body: HeadBody; keys: DocumentKeys }
+type Barrier = OpenedBody & { seq: number }
 
 async function writeBarrier(
   writer: HeadWriter,
   graceMs: number,
   signal: AbortSignal | undefined,
-): Promise<OpenedBody | undefined> {
+): Promise<Barrier | undefined> {
   if ((await writer.refresh(deadlineFor(writer.access, signal))) === undefined) return undefined
   const { write } = await writer.submit(
     {
@@ -87,16 +92,14 @@ async function writeBarrier(
     },
     signal,
   )
-  return { body: write.body, keys: write.keys.withEarlier(write.body.keys) }
+  return { body: write.body, keys: write.keys.withEarlier(write.body.keys), seq: write.header.seq }
 }
 
-async function previewBarrier(
-  writer: HeadWriter,
-  graceMs: number,
-  deadline: Deadline,
-): Promise<OpenedBody | undefined> {
+async function previewBarrier(writer: HeadWriter, graceMs: number, deadline: Deadline): Promise<Barrier | undefined> {
   const head = await writer.refresh(deadline)
-  return head && { body: withoutExpired(head.body, writer.access.environment.now() - graceMs), keys: head.keys }
+  if (head === undefined) return undefined
+  const body = withoutExpired(head.body, writer.access.environment.now() - graceMs)
+  return { body, keys: head.keys, seq: head.header.seq }
 }
 
 function withoutExpired(body: HeadBody, before: number): HeadBody {
@@ -154,10 +157,13 @@ export async function reachableFrom(
 }
 
 async function deleteAll(access: Access, keys: readonly string[], signal: AbortSignal | undefined): Promise<void> {
-  for (let at = 0; at < keys.length; at += DELETE_AT_ONCE) {
+  let at = 0
+  do {
     const some = keys.slice(at, at + DELETE_AT_ONCE)
-    await deadlineFor(access, signal).repeat('objects.delete', some[0]!, 0, (options) =>
+    // Nothing to delete is said too: the file driver then clears away what killed writers left.
+    await deadlineFor(access, signal).repeat('objects.delete', some[0] ?? access.headKey, 0, (options) =>
       access.store.delete(some, options),
     )
-  }
+    at += DELETE_AT_ONCE
+  } while (at < keys.length)
 }

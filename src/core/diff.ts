@@ -11,15 +11,19 @@ export interface Change {
   after?: unknown
 }
 
-/** Compares two bodies as JSON. `undefined` when one of them is not JSON. */
+/** Compares two bodies as JSON. `undefined` when one of them is not JSON, or is nested too deeply to be compared (thousands of levels). */
 export function diffJson(before: Uint8Array, after: Uint8Array): Change[] | undefined {
-  const from = parse(before)
-  const to = parse(after)
-  if (from === undefined || to === undefined) return undefined
-  return compare(from.value, to.value)
+  try {
+    return compareJson(parse(before), parse(after))
+  } catch (error) {
+    // SyntaxError: no JSON. TypeError: no UTF-8. RangeError: the stack is full.
+    if (error instanceof SyntaxError || error instanceof TypeError || error instanceof RangeError) return undefined
+    throw error
+  }
 }
 
-function compare(before: unknown, after: unknown): Change[] {
+/** Compares two values as JSON has them. */
+export function compareJson(before: unknown, after: unknown): Change[] {
   if (!isContainer(before) || !isContainer(after) || Array.isArray(before) !== Array.isArray(after)) {
     return Object.is(before, after) ? [] : [{ path: [], kind: 'changed', before, after }]
   }
@@ -31,12 +35,11 @@ function compare(before: unknown, after: unknown): Change[] {
   })
 }
 
-function parse(bytes: Uint8Array): { value: unknown } | undefined {
-  try {
-    return { value: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown }
-  } catch {
-    return undefined
-  }
+/** Objects without a prototype: a member called `constructor` is a member like any other. */
+function parse(bytes: Uint8Array): unknown {
+  return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes), (_, value: unknown) =>
+    isContainer(value) && !Array.isArray(value) ? Object.assign(Object.create(null), value) : value,
+  )
 }
 
 function isContainer(value: unknown): value is Record<string, unknown> | unknown[] {

@@ -1,10 +1,18 @@
 import { createHash } from 'node:crypto'
 import { type Access, deadlineFor } from './access.ts'
-import { type ChangeOptions, checkChange, conditionOf, type Parent, signatureOf } from './change-options.ts'
+import {
+  type AddOptions,
+  type ChangeOptions,
+  checkAdd,
+  checkChange,
+  conditionOf,
+  type Parent,
+  signatureOf,
+} from './change-options.ts'
 import { mayReferTo, type Prepared, prepareContent, readContent } from './contents.ts'
 import { ReadableDocument } from './document-reader.ts'
 import { addRevision, bury, checkCondition, INLINE_BYTES, moveCurrent, removeLabel, setLabel } from './draft.ts'
-import { KeelstateError } from './errors.ts'
+import { KeelstateError, printable } from './errors.ts'
 import type { Head } from './head.ts'
 import type { HeadBody } from './head-body.ts'
 import type { Change, Draft, HeadWriter, Landed } from './head-writer.ts'
@@ -18,7 +26,12 @@ import type { CallOptions } from './store.ts'
 /** Bytes that a revision's record takes in a head, roughly. */
 export const RECORD_WEIGHT: number = 400
 
-export interface CommitOptions extends ChangeOptions {
+/** What adding a revision with this content takes. Above `INLINE_BYTES` the content travels apart. */
+function weightOf(body: Uint8Array): number {
+  return body.length > INLINE_BYTES ? RECORD_WEIGHT : RECORD_WEIGHT + body.length
+}
+
+export interface CommitOptions extends AddOptions {
   /**
    * What this change replaces. A revision that was read: it must still be current, and not have been left in between. An id: it must be
    * current. `'none'`: there must be no current revision. `'any'`: whatever is current.
@@ -37,7 +50,7 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
    * @throws {KeelstateError} `Conflict` when `parent` is not what is current; `OutcomeUnknown` when it cannot be known whether it landed.
    */
   async commit(value: T, options: CommitOptions): Promise<Revision<T>> {
-    checkChange(options)
+    checkAdd(options)
     const condition = conditionOf(options.parent)
     const { codec } = this.parts
     const body = await codec.encode(value)
@@ -46,9 +59,10 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     const { result, write } = await this.submit(
       writer,
       {
-        weight: RECORD_WEIGHT + Math.min(body.length, INLINE_BYTES),
+        weight: weightOf(body),
         apply: async (draft, deadline) => {
           checkCondition(draft.body, condition, this.name)
+          await this.#refuseTaken(writer, draft, deadline, options)
           return await this.addAndMove(writer.access, draft, body, prepared, options, deadline)
         },
       },
@@ -57,18 +71,23 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     return this.landed(result, write, value)
   }
 
-  /** Adds a revision without making it current: `setCurrent` may, later. */
-  async add(value: T, options: ChangeOptions = {}): Promise<RevisionInfo> {
-    checkChange(options)
+  /**
+   * Adds a revision without making it current: `setCurrent` may, later.
+   *
+   * @throws {KeelstateError} `Conflict` when it was made elsewhere and its id is taken.
+   */
+  async add(value: T, options: AddOptions = {}): Promise<RevisionInfo> {
+    checkAdd(options)
     const body = await this.parts.codec.encode(value)
     const writer = await this.parts.writer()
     const prepared = await this.#prepare(writer, body, options.signal)
     const { result, write } = await this.submit(
       writer,
       {
-        weight: RECORD_WEIGHT + Math.min(body.length, INLINE_BYTES),
+        weight: weightOf(body),
         apply: async (draft, deadline) => {
-          const content = await contentFor(writer.access, draft, body, prepared, deadline)
+          await this.#refuseTaken(writer, draft, deadline, options)
+          const content = await this.#contentFor(writer.access, draft, body, prepared, deadline)
           const added = this.#record(
             writer.access,
             draft,
@@ -209,8 +228,8 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
       writer,
       {
         weight: 0,
-        apply: async ({ base, body, seq }) => {
-          if (base === undefined || body.tombstone !== undefined) throw this.absent()
+        apply: async ({ body, seq }) => {
+          if (body.lastNumber === 0 || body.tombstone !== undefined) throw this.absent()
           checkCondition(body, condition, this.name)
           return { body: bury(body, seq, signatureOf(writer.access, options, this.parts.by)), result: undefined }
         },
@@ -235,8 +254,43 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     const deadline = deadlineFor(writer.access, signal)
     const head = writer.known === undefined ? await writer.refresh(deadline) : writer.known.head
     return {
-      now: await prepareContent(writer.access, body, await writer.keysFor(head), head?.header.seq ?? 0, deadline),
+      now: await prepareContent(
+        writer.access,
+        body,
+        await writer.keysFor(head, deadline),
+        head?.header.seq ?? 0,
+        deadline,
+      ),
     }
+  }
+
+  /** An id that comes from elsewhere may be taken: two revisions never share one. */
+  async #refuseTaken(writer: HeadWriter, draft: Draft, deadline: Deadline, { made }: AddOptions): Promise<void> {
+    if (made === undefined) return
+    const taken = await new History(writer.access, writer.segments, draft, deadline).byId(made.id)
+    if (taken === undefined) return
+    throw new KeelstateError('Conflict', {
+      key: this.name,
+      message: `${this.name} has a revision ${printable(made.id)} already.`,
+      hint: 'Compare the two: its SHA-256 says whether it is the same content.',
+    })
+  }
+
+  /** What the head will refer to: uploaded again where a barrier or a new data key came between. What was uploaded need not be read back. */
+  async #contentFor(
+    access: Access,
+    draft: Draft,
+    body: Uint8Array,
+    prepared: { now: Prepared },
+    deadline: Deadline,
+  ): Promise<Content> {
+    if (!mayReferTo(prepared.now, draft.base?.body.barrier ?? 0, draft.keys)) {
+      prepared.now = await prepareContent(access, body, draft.keys, draft.base?.header.seq ?? 0, deadline)
+    }
+    if ('inline' in prepared.now) return prepared.now
+    const { reference } = prepared.now.upload
+    this.parts.contents.set(reference.object, body)
+    return { reference }
   }
 
   /** @internal */
@@ -245,14 +299,14 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     draft: Draft,
     body: Uint8Array,
     prepared: { now: Prepared },
-    options: ChangeOptions,
+    options: AddOptions,
     deadline: Deadline,
   ): Promise<Added> {
-    const content = await contentFor(access, draft, body, prepared, deadline)
+    const content = await this.#contentFor(access, draft, body, prepared, deadline)
     return this.#addCurrent(access, draft, { content, bytes: body.length, digest: digestOf(body) }, options)
   }
 
-  #addCurrent(access: Access, draft: Draft, what: NewContent, options: ChangeOptions): Added {
+  #addCurrent(access: Access, draft: Draft, what: NewContent, options: AddOptions): Added {
     const { body, record } = this.#record(access, draft, what, options)
     const moved = moveCurrent(body, draft.seq, record, false, record.at)
     const replaced = draft.body.current
@@ -269,15 +323,19 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     access: Access,
     draft: Draft,
     what: NewContent,
-    options: ChangeOptions,
+    options: AddOptions,
   ): { body: HeadBody; record: RevisionRecord } {
-    const ids = this.parts.revisionIds
-    const id = ids.next(access.environment, draft.body.lastIds.get(ids.form) ?? '')
-    const lastIds = new Map(draft.body.lastIds).set(ids.form, id)
-    return addRevision({ ...draft.body, lastIds }, draft.seq, {
+    const type = options.type ?? this.parts.codec.type
+    const ids = this.parts.revisionIds(type, draft.body.lastIds)
+    const last = draft.body.lastIds.get(ids.form) ?? ''
+    const id = options.made?.id ?? ids.next(access.environment, last)
+    if (!ids.has(id)) throw strangeId(id, ids.form)
+    const newest = last !== '' && ids.compare(id, last) < 0 ? last : id
+    return addRevision({ ...draft.body, lastIds: new Map(draft.body.lastIds).set(ids.form, newest) }, draft.seq, {
       id,
       ...signatureOf(access, options, this.parts.by),
-      type: options.type ?? this.parts.codec.type,
+      ...(options.made === undefined ? {} : { at: options.made.at }),
+      type,
       ...what,
       epoch: draft.epoch,
     })
@@ -307,22 +365,14 @@ interface NewContent {
   readonly from?: string
 }
 
-/** What the head will refer to: uploaded again where a barrier or a new data key came between. */
-async function contentFor(
-  access: Access,
-  draft: Draft,
-  body: Uint8Array,
-  prepared: { now: Prepared },
-  deadline: Deadline,
-): Promise<Content> {
-  if (!mayReferTo(prepared.now, draft.base?.body.barrier ?? 0, draft.keys)) {
-    prepared.now = await prepareContent(access, body, draft.keys, draft.base?.header.seq ?? 0, deadline)
-  }
-  return 'inline' in prepared.now ? prepared.now : { reference: prepared.now.upload.reference }
-}
-
 function withLabel(body: HeadBody, label: string | undefined, record: RevisionRecord): HeadBody {
   return label === undefined ? body : setLabel(body, label, record)
+}
+
+function strangeId(id: string, form: string): KeelstateError<'InvalidInput'> {
+  return new KeelstateError('InvalidInput', {
+    message: `${JSON.stringify(printable(id, 80))} cannot name a revision here: ids of this document are of the form "${form}".`,
+  })
 }
 
 function digestOf(body: Uint8Array): string {

@@ -3,22 +3,21 @@ import type { Codec } from './codec.ts'
 import { type ContentCache, readContent } from './contents.ts'
 import { type Change, diffJson } from './diff.ts'
 import { KeelstateError } from './errors.ts'
+import { missing, onFreshHead } from './fresh-head.ts'
 import type { Head } from './head.ts'
 import { type HeadStatus, statusOf } from './head-status.ts'
 import type { HeadWriter } from './head-writer.ts'
-import { corrupt, fromHex, SLOT_BYTES, same, slotOf } from './header.ts'
+import { fromHex, SLOT_BYTES, same, slotOf } from './header.ts'
 import { type Found, History } from './history.ts'
 import type { LeaseGuard, Locker } from './lease.ts'
 import { ObjectGone } from './objects.ts'
 import type { RevisionRecord } from './record.ts'
 import type { Deadline } from './retry.ts'
 import { infoOf, type Revision, type RevisionInfo } from './revision.ts'
-import type { RevisionIds } from './revision-id.ts'
+import type { RevisionIdsByType } from './revision-id.ts'
 import { findWriteId } from './segments.ts'
 import type { CallOptions } from './store.ts'
 import { type VerifyOptions, type VerifyReport, verify } from './verify.ts'
-
-const READ_ATTEMPTS = 5
 
 export interface RevisionDiff {
   from: RevisionInfo
@@ -43,7 +42,7 @@ export interface DocumentParts<T> {
   readonly codec: Codec<T>
   readonly writer: () => Promise<HeadWriter>
   readonly contents: ContentCache
-  readonly revisionIds: RevisionIds
+  readonly revisionIds: RevisionIdsByType
   /** Author of changes that name none. */
   readonly by: string
   /** Set on the document inside a lock: every change is made under this lease. */
@@ -112,12 +111,12 @@ export class ReadableDocument<T> {
     const writer = await this.parts.writer()
     let left = options.limit ?? Number.POSITIVE_INFINITY
     let below = Number.POSITIVE_INFINITY
+    let gone: ObjectGone | undefined
     for (let head: Head | undefined; left > 0; ) {
-      const deadline = deadlineFor(writer.access, options.signal)
-      const now = await writer.refresh(deadline)
+      const deadline = () => deadlineFor(writer.access, options.signal) // for each read: the consumer sets the pace
+      const now = await writer.refresh(deadline())
       if (now === undefined) return
-      if (head !== undefined && now.token === head.token)
-        throw corrupt(writer.access.headKey, 'refers to a segment that is missing', 'object')
+      if (head !== undefined && now.token === head.token) throw missing(gone!)
       head = now
       try {
         for await (const { record } of new History(writer.access, writer.segments, head, deadline).newestFirst(below)) {
@@ -127,7 +126,8 @@ export class ReadableDocument<T> {
         }
         return
       } catch (error) {
-        if (!(error instanceof ObjectGone)) throw error // pruned under us: go on with the head of now
+        if (!(error instanceof ObjectGone)) throw error
+        gone = error // pruned under us, perhaps: go on with the head of now
       }
     }
   }
@@ -206,18 +206,7 @@ export class ReadableDocument<T> {
   ): Promise<R> {
     const writer = await this.parts.writer()
     const deadline = deadlineFor(writer.access, options.signal)
-    let before: Head | undefined
-    for (let attempt = 1; ; attempt++) {
-      const head = await writer.refresh(deadline)
-      try {
-        return await use(head, writer, deadline)
-      } catch (error) {
-        if (!(error instanceof ObjectGone)) throw error
-        if (head?.token === before?.token || attempt === READ_ATTEMPTS)
-          throw corrupt(error.key, 'is missing although the head refers to it', 'object', error)
-        before = head
-      }
-    }
+    return await onFreshHead(writer, deadline, (head) => use(head, writer, deadline))
   }
 
   async #find(head: Head | undefined, writer: HeadWriter, reference: string, deadline: Deadline): Promise<Found> {

@@ -3,7 +3,7 @@ import { KeelstateError, printable } from './errors.ts'
 import { type CondemnedBatch, EMPTY_BODY, type HeadBody, tailJson } from './head-body.ts'
 import type { Content, RevisionRecord } from './record.ts'
 
-/** Steps on a head's body. Pure: each takes a body and gives a new one. algorithms.md 1 and 2. */
+/** Steps on a head's body. Pure: each takes a body and gives a new one. docs/decisions/0003-group-commit-and-refusals.md */
 
 export const INLINE_BYTES: number = 8 * 1024 // contents up to this travel in the head
 const TAIL_RECORDS = 16

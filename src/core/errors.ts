@@ -12,6 +12,7 @@ export type ErrorSubject =
   | 'head'
   | 'segment'
   | 'key'
+  | 'entry'
 
 /** What each code carries in `details`. A code without an entry here carries `CommonDetails` only. */
 export interface ErrorDetailsByCode {
@@ -49,7 +50,14 @@ export interface ErrorDetailsByCode {
   RolledBack: CommonDetails & { rememberedSeq?: number; seenSeq?: number; write?: string }
   Unsupported: CommonDetails
   InvalidName: CommonDetails
-  InvalidInput: CommonDetails
+  InvalidInput: CommonDetails & {
+    /** Where in a document: `entries[0].address`, and the place in its text. */
+    path?: string
+    line?: number
+    column?: number
+    /** In bytes. */
+    offset?: number
+  }
   InvalidOptions: CommonDetails & { option?: string }
   TooLarge: CommonDetails & { bytes?: number; maxBytes?: number }
   NoSpace: CommonDetails
@@ -66,6 +74,8 @@ export interface CommonDetails {
   requestId?: string
   /** `true` when the request certainly had no effect, whatever the code says. */
   notExecuted?: boolean
+  /** How long the service is better left alone before the next attempt, in ms. */
+  retryAfterMs?: number
 }
 
 export type ErrorCode = keyof ErrorDetailsByCode

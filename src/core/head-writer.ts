@@ -1,9 +1,10 @@
 import { type Access, deadlineFor } from './access.ts'
 import { needsSpill } from './draft.ts'
 import { aborted, KeelstateError } from './errors.ts'
+import { missing } from './fresh-head.ts'
 import { type Head, type HeadWrite, readHead, sealHead, writeHead, writeName } from './head.ts'
 import { EMPTY_BODY, type HeadBody } from './head-body.ts'
-import { corrupt, ID_BYTES } from './header.ts'
+import { ID_BYTES } from './header.ts'
 import { type LeaseGuard, leaseLost } from './lease.ts'
 import { ObjectGone } from './objects.ts'
 import type { Deadline } from './retry.ts'
@@ -28,7 +29,7 @@ export interface Draft {
 export interface Change<R> {
   /**
    * Judges its conditions on the draft and applies its steps. Runs again whenever another write came first; whatever it throws drops this change
-   * and nothing else. A refusal (`Conflict`, `NotFound`, `LeaseLost`) counts only when it was given on a head read after the call began.
+   * and nothing else. What it throws counts only on a head that was read after the call began, and once what it was judged by has landed.
    */
   apply(draft: Draft, deadline: Deadline): Promise<{ body: HeadBody; result: R }>
   /** Roughly what it adds to the head, in bytes. */
@@ -58,7 +59,7 @@ interface Waiting {
  * The one way in which a process changes a head: a queue in front of conditional writes.
  *
  * Callers that arrive while a write is under way share the next one. After a definite conflict every change is judged again on the new head,
- * under a new write id. algorithms.md 1.
+ * under a new write id. docs/decisions/0003-group-commit-and-refusals.md
  */
 export class HeadWriter {
   readonly access: Access
@@ -87,11 +88,12 @@ export class HeadWriter {
   }
 
   /** Keys to seal an upload with, before the head write that will refer to it. */
-  async keysFor(head: Head | undefined): Promise<DocumentKeys> {
+  async keysFor(head: Head | undefined, deadline: Deadline): Promise<DocumentKeys> {
     if (head !== undefined) return head.keys
     this.#newKeys ??= this.access.sealer.create(this.access.scope)
+    const creating = this.#newKeys
     try {
-      return await this.#newKeys
+      return await deadline.within('key.create', this.access.headKey, () => creating)
     } catch (error) {
       this.#newKeys = undefined
       throw error
@@ -103,20 +105,38 @@ export class HeadWriter {
    *
    * An abort takes it out of the queue; once its write is under way, it is settled within 5 s: landed, or `OutcomeUnknown`.
    */
-  submit<R>(change: Change<R>, signal?: AbortSignal): Promise<Landed<R>> {
-    return new Promise<Landed<R>>((resolve, reject) => {
-      if (signal?.aborted) return reject(aborted('head.write', this.access.headKey, signal.reason, true))
-      this.#queue.push({
-        change,
-        tick: ++this.#tick,
-        signal,
-        resolve: resolve as (landed: Landed<unknown>) => void,
-        reject,
-        outcome: undefined,
-        done: false,
+  async submit<R>(change: Change<R>, signal?: AbortSignal): Promise<Landed<R>> {
+    if (signal !== undefined && !(signal instanceof AbortSignal)) throw noSignal()
+    let onAbort = () => {}
+    try {
+      return await new Promise<Landed<R>>((resolve, reject) => {
+        if (signal?.aborted) return reject(aborted('head.write', this.access.headKey, signal.reason, true))
+        const waiting: Waiting = {
+          change,
+          tick: ++this.#tick,
+          signal,
+          resolve: resolve as (landed: Landed<unknown>) => void,
+          reject,
+          outcome: undefined,
+          done: false,
+        }
+        this.#queue.push(waiting)
+        onAbort = () => this.#leaveQueue(waiting)
+        signal?.addEventListener('abort', onAbort, { once: true })
+        if (!this.#running) void this.#run()
       })
-      if (!this.#running) void this.#run()
-    })
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** Nothing was done yet for who still waits in the queue. For the others their flight decides. */
+  #leaveQueue(waiting: Waiting): void {
+    const at = this.#queue.indexOf(waiting)
+    if (at < 0) return
+    this.#queue.splice(at, 1)
+    waiting.done = true
+    waiting.reject(aborted('head.write', this.access.headKey, waiting.signal?.reason, true))
   }
 
   async #run(): Promise<void> {
@@ -147,9 +167,11 @@ export class HeadWriter {
     try {
       while (flight.open.length > 0) {
         if (this.#known === undefined) await this.refresh(deadline)
+        const { leavers } = flight
         const draft = await this.#applyAll(flight, lease, deadline)
         if (draft === undefined) continue
         const write = await this.#seal(draft, deadline)
+        if (flight.leavers !== leavers) continue // who was told that nothing was written must not be in it
         flight.writeName = writeName(write)
         const tick = ++this.#tick // the service may execute it before any later call begins
         const verdict = await writeHead(
@@ -184,7 +206,7 @@ export class HeadWriter {
     let draft: Draft = {
       base,
       body: base?.body ?? EMPTY_BODY,
-      keys: await this.keysFor(base),
+      keys: await this.keysFor(base, deadline),
       seq: (base?.header.seq ?? 0) + 1,
       epoch: base?.header.epoch ?? 0n,
     }
@@ -200,37 +222,30 @@ export class HeadWriter {
         waiting.outcome = { result }
         changes++
       } catch (error) {
-        if (error instanceof ObjectGone) {
-          await this.#findOutWhyGone(error, deadline)
-          return undefined
+        if (known.tick < waiting.tick || error instanceof ObjectGone) {
+          // It may be the head that is old, not the caller.
+          const now = await this.refresh(deadline)
+          if (!(error instanceof ObjectGone) || now?.token !== base?.token) return undefined
         }
-        if (!isRefusal(error)) {
-          flight.reject(waiting, error)
-        } else if (known.tick < waiting.tick) {
-          await this.refresh(deadline) // it may be the head that is old, not the caller
-          return undefined
-        } else if (changes === 0) {
-          flight.reject(waiting, error)
-        } else {
-          waiting.outcome = { refusal: error }
-        }
+        const refusal = error instanceof ObjectGone ? missing(error) : error
+        if (changes === 0) flight.reject(waiting, refusal)
+        else waiting.outcome = { refusal } // it followed from what is to be written with it
       }
     }
     return changes === 0 ? undefined : draft
   }
 
-  /** An object that the known head refers to is not there: the head has moved on, or the object is lost. */
-  async #findOutWhyGone(gone: ObjectGone, deadline: Deadline): Promise<void> {
-    const before = this.#known?.head?.token
-    const now = await this.refresh(deadline)
-    if (now?.token === before) throw corrupt(gone.key, 'is missing although the head refers to it', 'object')
-  }
-
   async #seal(draft: Draft, deadline: Deadline): Promise<HeadWrite> {
     const birth = draft.base?.header.birth ?? this.access.environment.randomBytes(ID_BYTES)
     const { body } = draft
-    if (!needsSpill(body, draft.seq))
-      return await sealHead(this.access, draft.base, body, draft.keys, birth, draft.epoch)
+    if (!needsSpill(body, draft.seq)) {
+      try {
+        return await sealHead(this.access, draft.base, body, draft.keys, birth, draft.epoch)
+      } catch (error) {
+        // What is not compressed (plaintext) can be too much for a head although its tail is short enough otherwise.
+        if (body.tail.length === 0 || !KeelstateError.is(error, 'TooLarge')) throw error
+      }
+    }
     const baseSeq = draft.base?.header.seq ?? 0
     const firstSeq = body.indexedSeq + 1
     const segment = {
@@ -262,6 +277,8 @@ class Flight {
   readonly #cancels: (() => void)[] = []
   /** Set while a write that carries these callers may be on its way. */
   writeName: string | undefined
+  /** How many callers left before there was a write. */
+  leavers = 0
 
   constructor(access: Access, batch: readonly Waiting[]) {
     this.#access = access
@@ -327,6 +344,7 @@ class Flight {
     this.#cancels.push(
       this.#access.environment.timer(ABORTED_SETTLE_MS, () => {
         if (waiting.done) return
+        if (this.writeName === undefined) this.leavers++
         this.reject(
           waiting,
           this.writeName === undefined
@@ -346,12 +364,11 @@ class Flight {
   }
 }
 
-function isRefusal(error: unknown): boolean {
-  return (
-    KeelstateError.is(error, 'Conflict') ||
-    KeelstateError.is(error, 'NotFound') ||
-    KeelstateError.is(error, 'LeaseLost')
-  )
+function noSignal(): KeelstateError<'InvalidInput'> {
+  return new KeelstateError('InvalidInput', {
+    message: 'signal must be an AbortSignal.',
+    hint: 'Pass the signal of an AbortController, not the controller.',
+  })
 }
 
 function lostToOthers(access: Access): KeelstateError<'Timeout'> {

@@ -67,7 +67,7 @@ export async function readHead(access: Access, known: Head | undefined, deadline
       ? known!
       : answer === undefined
         ? undefined
-        : await openHead(access, answer.bytes, answer.token, known)
+        : await openHead(access, answer.bytes, answer.token, known, deadline)
   const broken = seen && lineageBreak(head?.header, seen)
   if (seen !== undefined && broken !== undefined) throw rolledBack(access.headKey, broken, seen, head?.header)
   if (head !== undefined) access.memory.remember(access.identity, toRemember(head.header))
@@ -80,13 +80,18 @@ async function openHead(
   bytes: Uint8Array,
   token: VersionToken,
   known: Head | undefined,
+  deadline: Deadline,
 ): Promise<Head> {
   const message = decodeHeader(bytes, access.headKey)
   checkIdentity(message.header, access.scope, access.headKey)
   const header = message.header as HeadHeader
   const reusable =
     known !== undefined && same(known.header.keyId, header.keyId) && same(known.header.keyTable, header.keyTable)
-  const keys = reusable ? known.keys : await access.sealer.unwrap(access.scope, header.keyTable, header.keyId)
+  const keys = reusable
+    ? known.keys
+    : await deadline.within('key.unwrap', access.headKey, (options) =>
+        access.sealer.unwrap(access.scope, header.keyTable, header.keyId, options),
+      )
   const body = decodeHeadBody(await keys.open(message, access.headKey), access.headKey)
   if (header.hasCurrent !== (body.current !== undefined))
     throw corrupt(access.headKey, 'contradicts itself about a current revision', 'hasCurrent')
@@ -152,7 +157,8 @@ export async function writeHead(
   guard?: () => Promise<void>,
 ): Promise<Verdict> {
   let condition: PutCondition = write.base === undefined ? { ifAbsent: true } : { ifMatch: write.base.token }
-  let mayHaveLanded = false // an attempt's outcome is unknown
+  let mayHaveLanded = false // an attempt's outcome is unknown, or it was refused for a state that may be our own doing
+  let unanswered = false
   for (;;) {
     let failure: unknown
     try {
@@ -180,36 +186,46 @@ export async function writeHead(
     const refusedByState = KeelstateError.is(failure, 'PreconditionFailed') || isObjectNotFound(failure)
     if (!refusedByState && isNotExecuted(failure) && !mayHaveLanded) {
       if (!isTransient(failure) || deadline.left <= 0 || deadline.aborted) throw failure
-      await deadline.backoff()
+      await deadline.backoff(failure)
       continue
     }
-    if (refusedByState || !isNotExecuted(failure)) mayHaveLanded = true
-    const settled = await settle(access, write, await readBack(access, write, deadline), findWriteId)
+    mayHaveLanded = true
+    if (!refusedByState && !isNotExecuted(failure)) unanswered = true
+    const now = await readBack(access, write, deadline, !unanswered)
+    const settled = await settle(access, write, now, findWriteId)
     if ('verdict' in settled) return settled
 
     // Not landed, or not yet: the same bytes go out again, on whatever token the base has now.
     const refusedForGood = isNotExecuted(failure) && !refusedByState && !isTransient(failure)
     if (refusedForGood || deadline.left <= 0 || deadline.aborted) throw unknownOutcome(access, write, failure)
     condition = settled.base === undefined ? { ifAbsent: true } : { ifMatch: settled.base.token }
-    await deadline.backoff()
+    await deadline.backoff(failure)
   }
 }
 
 /** Reads the head after an attempt whose outcome is not known. An abort of the caller leaves it 5 s. */
-async function readBack(access: Access, write: HeadWrite, deadline: Deadline): Promise<Head | undefined> {
+async function readBack(
+  access: Access,
+  write: HeadWrite,
+  deadline: Deadline,
+  answered: boolean,
+): Promise<Head | undefined> {
   try {
     if (!deadline.aborted && deadline.left > 0) return await readHead(access, write.base, deadline)
   } catch (error) {
-    if (!KeelstateError.is(error, 'Aborted')) throw notReadBack(access, write, error)
+    if (!KeelstateError.is(error, 'Aborted')) throw notReadBack(access, write, error, answered)
   }
   try {
     return await readHead(access, write.base, deadline.settling())
   } catch (error) {
-    throw notReadBack(access, write, error)
+    throw notReadBack(access, write, error, answered)
   }
 }
 
-function notReadBack(access: Access, write: HeadWrite, error: unknown): KeelstateError {
+/** @param answered Every attempt was answered: by a refusal. */
+function notReadBack(access: Access, write: HeadWrite, error: unknown, answered: boolean): KeelstateError {
+  // Somebody else created the document, with a key that we do not have: a head of ours would open.
+  if (answered && write.base === undefined && KeelstateError.is(error, 'DecryptFailed')) return error
   return KeelstateError.is(error, 'RolledBack') ? withWrite(error, access, write) : unknownOutcome(access, write, error)
 }
 

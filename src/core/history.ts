@@ -19,24 +19,31 @@ export class History {
   readonly #access: Access
   readonly #cache: SegmentCache
   readonly #keys: DocumentKeys
-  readonly #deadline: Deadline
+  readonly #deadline: () => Deadline
 
-  constructor(access: Access, cache: SegmentCache, head: { body: HeadBody; keys: DocumentKeys }, deadline: Deadline) {
+  /** @param deadline Over all reads; or what gives each read one of its own, where the consumer sets the pace. */
+  constructor(
+    access: Access,
+    cache: SegmentCache,
+    head: { body: HeadBody; keys: DocumentKeys },
+    deadline: Deadline | (() => Deadline),
+  ) {
     this.body = head.body
     this.#access = access
     this.#cache = cache
     this.#keys = head.keys
-    this.#deadline = deadline
+    this.#deadline = typeof deadline === 'function' ? deadline : () => deadline
   }
 
   readonly read = (reference: SegmentReference): Promise<Segment | IndexSegment> =>
-    this.#cache.read(this.#access, reference, this.#keys, this.#deadline)
+    this.#cache.read(this.#access, reference, this.#keys, this.#deadline())
 
   /** Yields every kept revision, highest number first; opens a segment only when its turn comes. */
   async *newestFirst(below: number = Number.POSITIVE_INFINITY): AsyncGenerator<Found> {
     const loaded = new Map<number, Found>()
     for (const record of this.#inHead()) loaded.set(record.number, { record, stored: this.#isStored(record) })
     let closed = this.body.segments.filter((one) => one.numbers[0] > 0)
+    const untils = new Map(this.body.untils)
     for (;;) {
       const next = Math.max(0, ...[...loaded.keys()].filter((number) => number < below))
       const opening = closed.filter((one) => one.numbers[1] >= next && one.numbers[0] < below)
@@ -45,13 +52,15 @@ export class History {
         closed = closed.filter((one) => one !== newest)
         const segment = await this.read(newest)
         if ('references' in segment) closed = [...closed, ...segment.references.filter((one) => one.numbers[0] > 0)]
-        else
+        else {
           for (const record of segment.records)
             if (!loaded.has(record.number)) loaded.set(record.number, { record, stored: true })
+          for (const [number, until] of segment.untils) if (!untils.has(number)) untils.set(number, until)
+        }
         continue
       }
       if (next === 0) return
-      const found = loaded.get(next)!
+      const found = dated(loaded.get(next)!, next === this.body.current?.number ? undefined : untils.get(next))
       for (const number of loaded.keys()) if (number >= next) loaded.delete(number)
       yield found
       below = next
@@ -132,6 +141,11 @@ export class History {
   #isStored(record: RevisionRecord): boolean {
     return record === this.body.current && this.body.currentStored
   }
+}
+
+/** A revision that was current again after its record was stored says when it was left last. */
+function dated(found: Found, until: string | undefined): Found {
+  return until === undefined ? found : { ...found, record: { ...found.record, until } }
 }
 
 function noRevision(document: string, text: string, why: string): KeelstateError<'NotFound'> {

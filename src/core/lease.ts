@@ -1,7 +1,9 @@
+import type { Environment } from './environment.ts'
 import { KeelstateError } from './errors.ts'
 import type { Head } from './head.ts'
 import type { HeadWriter } from './head-writer.ts'
 import type { RememberedHead } from './memory.ts'
+import type { Limits } from './retry.ts'
 import type { CallOptions } from './store.ts'
 
 /** A lease as the head's writer sees it. */
@@ -27,8 +29,9 @@ export interface Lease extends LeaseGuard {
    *
    * @param seen The highest head that was seen.
    * @param certain No commit under the lease is of unknown outcome.
+   * @returns Whether it was held to the end: false when it turned out to be lost before.
    */
-  release(seen: RememberedHead | undefined, certain: boolean): Promise<void>
+  release(seen: RememberedHead | undefined, certain: boolean): Promise<boolean>
   /** Leaves the lock held until its lease ends, for whoever knows the owner id. This object is of no use afterwards. */
   leave(): void
 }
@@ -47,6 +50,21 @@ export interface LockHolder {
   readonly since: string
   readonly leaseMs: number
   readonly fence: bigint
+}
+
+/** A lock and the document that it is of. */
+export interface LockStatus extends LockHolder {
+  /** The document, as typed. */
+  readonly name: string
+  readonly kind: string
+}
+
+/** Which locks: those of one store. */
+export interface LockPlace {
+  /** 32 hex digits. */
+  readonly storeId: string
+  readonly environment: Environment
+  readonly limits: Limits
 }
 
 export interface LockOptions extends CallOptions {
@@ -83,6 +101,10 @@ export interface Locker {
    * @throws {KeelstateError} `Conflict` when the lock was taken by another owner since.
    */
   forceUnlock(writer: HeadWriter, owner: string, options?: CallOptions): Promise<void>
+  /** Every lock of a store, in no particular order. */
+  list(place: LockPlace, options?: CallOptions): AsyncIterable<LockStatus>
+  /** Marks the records that were restored from a backup, and says which. */
+  reset(place: LockPlace, options?: CallOptions & { dryRun?: boolean }): Promise<LockStatus[]>
 }
 
 export function leaseLost(key: string, why: string, cause?: unknown): KeelstateError<'LeaseLost'> {

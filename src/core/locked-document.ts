@@ -1,5 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
-import type { ChangeOptions, Parent } from './change-options.ts'
+import type { AddOptions, ChangeOptions, Parent } from './change-options.ts'
 import type { VersionedDocument } from './document.ts'
 import { KeelstateError } from './errors.ts'
 import type { HeadWriter } from './head-writer.ts'
@@ -66,7 +66,7 @@ export class LockedDocument<T> {
    * @param options.parent What it replaces; default what this handle saw last.
    * @throws {KeelstateError} `LeaseLost`; `Conflict` when somebody without a lock changed the document; `OutcomeUnknown`.
    */
-  async commit(value: T, options: ChangeOptions & { parent?: Parent } = {}): Promise<Revision<T>> {
+  async commit(value: T, options: AddOptions & { parent?: Parent } = {}): Promise<Revision<T>> {
     this.#current = await this.#noting(
       this.#document.commit(value, { ...options, parent: options.parent ?? this.#current ?? 'none' }),
     )
@@ -74,7 +74,7 @@ export class LockedDocument<T> {
   }
 
   /** As `VersionedDocument.add`. */
-  async add(value: T, options: ChangeOptions = {}): Promise<RevisionInfo> {
+  async add(value: T, options: AddOptions = {}): Promise<RevisionInfo> {
     return await this.#noting(this.#document.add(value, options))
   }
 
@@ -120,11 +120,12 @@ export class LockedDocument<T> {
   /**
    * Gives the lock up. Calling it again does nothing.
    *
+   * @returns Whether it was held to the end. False when it was broken or taken over before: `signal` has fired, and its reason says which.
    * @throws {KeelstateError} when it is not known that the lock was given up; it ends with its lease then.
    */
-  async release(): Promise<void> {
+  async release(): Promise<boolean> {
     const { memory, identity } = this.#writer.access
-    await this.#lease.release(memory.recall(identity), this.#certain && this.#underWay === 0)
+    return await this.#lease.release(memory.recall(identity), this.#certain && this.#underWay === 0)
   }
 
   /** Leaves the lock held, without renewing it, for a process that is told `owner`. This handle is of no use afterwards. */

@@ -84,6 +84,7 @@ function parseMarker(bytes: Uint8Array): StoreMarker {
     })
   }
   const salt = Buffer.from(f.text('salt'), 'base64')
-  if (salt.length !== SALT_BYTES) throw corrupt(STORE_KEY, `has a salt of ${salt.length} bytes instead of ${SALT_BYTES}`, 'salt')
+  if (salt.length !== SALT_BYTES)
+    throw corrupt(STORE_KEY, `has a salt of ${salt.length} bytes instead of ${SALT_BYTES}`, 'salt')
   return { storeId: fromHex(f.hex('storeId')), salt }
 }

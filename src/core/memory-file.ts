@@ -2,9 +2,8 @@ import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { type HeadMemory, ProcessMemory, type RememberedHead } from './memory.ts'
+import { type HeadMemory, higher, ProcessMemory, REMEMBERED_DOCUMENTS, type RememberedHead } from './memory.ts'
 
-const MAX_DOCUMENTS = 10_000 // about 1 MB of file; the least recently seen are forgotten first
 const SAVE_DELAY_MS = 500
 
 /** The folder for what readers remember: `$XDG_STATE_HOME/keelstate`, else `~/.local/state/keelstate`. */
@@ -21,7 +20,9 @@ export function defaultMemoryFolder(environment: NodeJS.ProcessEnv = process.env
 export class FileMemory implements HeadMemory {
   readonly file: string
   readonly #process = new ProcessMemory()
-  readonly #changed = new Map<string, RememberedHead>()
+  /** Seen since the last save, by when it was seen last. */
+  readonly #seen = new Map<string, RememberedHead>()
+  #changed = false
   #timer: NodeJS.Timeout | undefined
   #saving: Promise<void> = Promise.resolve()
 
@@ -43,9 +44,13 @@ export class FileMemory implements HeadMemory {
 
   remember(document: string, head: RememberedHead): void {
     const known = this.#process.recall(document)
-    if (known !== undefined && known.birth === head.birth && known.seq >= head.seq) return
-    this.#process.remember(document, head)
-    this.#changed.set(document, head)
+    const highest = higher(known, head)
+    this.#process.remember(document, highest)
+    this.#seen.delete(document)
+    this.#seen.set(document, highest)
+    if (this.#seen.size > REMEMBERED_DOCUMENTS) this.#seen.delete(this.#seen.keys().next().value!)
+    if (highest === known) return // worth a place among the newest at the next save, but no save
+    this.#changed = true
     this.#timer ??= setTimeout(() => void this.flush(), SAVE_DELAY_MS).unref()
   }
 
@@ -57,21 +62,19 @@ export class FileMemory implements HeadMemory {
   }
 
   async #save(): Promise<void> {
-    if (this.#changed.size === 0) return
-    const changed = new Map(this.#changed)
-    this.#changed.clear()
+    if (!this.#changed) return
+    const seen = [...this.#seen]
+    this.#seen.clear()
+    this.#changed = false
     const temporary = `${this.file}.${randomBytes(6).toString('hex')}`
     try {
       const merged = new Map(await this.#read())
-      for (const [document, head] of changed) {
-        const stored = merged.get(document)
+      for (const [document, head] of seen) {
+        const highest = higher(merged.get(document), head)
         merged.delete(document) // re-inserted at the end: the file's order is by last use
-        merged.set(
-          document,
-          stored !== undefined && stored.birth === head.birth && stored.seq > head.seq ? stored : head,
-        )
+        merged.set(document, highest)
       }
-      const kept = [...merged].slice(-MAX_DOCUMENTS)
+      const kept = [...merged].slice(-REMEMBERED_DOCUMENTS)
       await mkdir(dirname(this.file), { recursive: true, mode: 0o700 })
       await writeFile(temporary, JSON.stringify({ format: 'keelstate-heads/1', heads: Object.fromEntries(kept) }), {
         mode: 0o600,

@@ -21,20 +21,35 @@ export interface HeadMemory {
   flush(): Promise<void>
 }
 
+/** How many documents a memory keeps: 1 MB of file. Those seen longest ago are forgotten first. */
+export const REMEMBERED_DOCUMENTS = 10_000
+
 /** A memory that ends with the process. */
 export class ProcessMemory implements HeadMemory {
-  readonly #heads = new Map<string, RememberedHead>()
+  readonly #heads = new Map<string, RememberedHead>() // by when it was seen last
+  readonly #max: number
+
+  constructor(max: number = REMEMBERED_DOCUMENTS) {
+    this.#max = max
+  }
 
   recall(document: string): RememberedHead | undefined {
     return this.#heads.get(document)
   }
 
   remember(document: string, head: RememberedHead): void {
-    const known = this.#heads.get(document)
-    if (known === undefined || known.birth !== head.birth || known.seq < head.seq) this.#heads.set(document, head)
+    const highest = higher(this.#heads.get(document), head)
+    this.#heads.delete(document)
+    this.#heads.set(document, highest)
+    if (this.#heads.size > this.#max) this.#heads.delete(this.#heads.keys().next().value!)
   }
 
   async flush(): Promise<void> {}
+}
+
+/** The one to keep of two heads of a document. */
+export function higher(known: RememberedHead | undefined, head: RememberedHead): RememberedHead {
+  return known !== undefined && known.birth === head.birth && known.seq >= head.seq ? known : head
 }
 
 export function toRemember(header: HeadHeader): RememberedHead {

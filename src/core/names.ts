@@ -2,7 +2,7 @@ import { KeelstateError } from './errors.ts'
 import type { ObjectKey } from './store.ts'
 
 /**
- * Names of documents, and the keys that they become. algorithms.md 6, docs/format.md "Keys".
+ * Names of documents, and the keys that they become. docs/format.md "Keys".
  *
  * `~` never occurs in an encoded segment, so no document's objects lie below another's, and heads, objects, locks and records have
  * prefixes of their own: one lifecycle or IAM rule serves each.

@@ -1,6 +1,7 @@
 import { type Access, deadlineFor } from './access.ts'
 import { condemn } from './draft.ts'
 import { KeelstateError } from './errors.ts'
+import { onFreshHead } from './fresh-head.ts'
 import type { HeadBody, SegmentReference } from './head-body.ts'
 import type { Draft, HeadWriter } from './head-writer.ts'
 import { SLOT_BYTES } from './header.ts'
@@ -9,7 +10,7 @@ import type { LeaseGuard } from './lease.ts'
 import { uploadObject } from './objects.ts'
 import type { RevisionRecord } from './record.ts'
 import type { Deadline } from './retry.ts'
-import { appendSegment, leaves, type Segment } from './segments.ts'
+import { appendSegment, leaves, type Segment, SegmentCache } from './segments.ts'
 
 const RECORDS_PER_SEGMENT = 64
 const KEPT_WRITE_IDS = 16_384 // of head writes long ago; 128 kB
@@ -80,10 +81,12 @@ async function dropUnless(
 ): Promise<PruneReport> {
   const { access } = writer
   const deadline = deadlineFor(access, signal)
-  const head = await writer.refresh(deadline)
-  if (head === undefined) return { dropped: [], kept: 0 }
-  check(head.body)
-  const plan = await planPrune(new History(access, writer.segments, head, deadline), stays)
+  const segments = new SegmentCache(Number.POSITIVE_INFINITY) // each is needed several times, and all of them are
+  const plan = await onFreshHead(writer, deadline, async (head): Promise<Plan> => {
+    if (head === undefined) return { kept: [], dropped: [] }
+    check(head.body)
+    return await planPrune(new History(access, segments, head, () => deadlineFor(access, signal)), stays)
+  })
   if (dryRun || plan.dropped.length === 0) return report(plan)
   const { result } = await writer.submit(
     {
@@ -91,7 +94,7 @@ async function dropUnless(
       lease,
       apply: async (draft, within) => {
         check(draft.body)
-        const history = new History(access, writer.segments, draft, within)
+        const history = new History(access, segments, draft, within)
         const now = await planPrune(history, stays)
         return { body: await dropPlanned(access, draft, history, now, within), result: report(now) }
       },

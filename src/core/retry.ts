@@ -16,6 +16,7 @@ export const DEFAULT_LIMITS: Limits = { attemptMs: 10_000, attemptMsPerMegabyte:
 
 const BACKOFF_BASE_MS = 50
 const BACKOFF_CAP_MS = 5_000
+const ASKED_JITTER = 1 / 4 // of the wait that a service asks for: writers of one object that were refused together come back apart
 const SETTLE_MS = 5_000 // how long an aborted write may look for its outcome
 
 /**
@@ -54,10 +55,15 @@ export class Deadline {
     return new Deadline(this.#environment, { ...this.#limits, operationMs })
   }
 
-  /** Waits with full jitter before the next attempt; never beyond the deadline. Ends early when the caller's signal fires: the next attempt is not made. */
-  async backoff(): Promise<void> {
+  /**
+   * Waits before the next attempt; never beyond the deadline. With full jitter, or for as long as `failure` says in `details.retryAfterMs` and a little
+   * more. Ends early when the caller's signal fires: the next attempt is not made.
+   */
+  async backoff(failure?: unknown): Promise<void> {
     const ceiling = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** Math.min(this.#failures++, 10))
-    const wait = Math.max(1, this.#environment.random() * ceiling)
+    const random = this.#environment.random()
+    const asked = KeelstateError.is(failure) ? failure.details.retryAfterMs : undefined
+    const wait = asked === undefined ? Math.max(1, random * ceiling) : asked * (1 + random * ASKED_JITTER)
     await this.#environment.sleep(Math.min(wait, Math.max(1, this.left)), this.#signal).catch(() => undefined)
   }
 
@@ -83,9 +89,31 @@ export class Deadline {
     call: (options: CallOptions) => Promise<T>,
     graceMs = 0,
   ): Promise<T> {
-    if (this.aborted) throw aborted(operation, key, this.#signal?.reason, true)
     const allowed = this.#limits.attemptMs + (bodyBytes / 1e6) * this.#limits.attemptMsPerMegabyte
-    const timeoutMs = Math.max(1, Math.min(allowed, this.left))
+    return await this.#bounded(operation, key, Math.min(allowed, this.left), call, graceMs)
+  }
+
+  /** Calls something that is no request to the store, such as a key service, and gives it all the time that is left. */
+  async within<T>(operation: string, key: string, call: (options: CallOptions) => Promise<T>): Promise<T> {
+    return await this.#bounded(operation, key, this.left, call, 0)
+  }
+
+  async #bounded<T>(
+    operation: string,
+    key: string,
+    timeoutMs: number,
+    call: (options: CallOptions) => Promise<T>,
+    graceMs: number,
+  ): Promise<T> {
+    if (this.aborted) throw aborted(operation, key, this.#signal?.reason, true)
+    if (timeoutMs <= 0) {
+      throw new KeelstateError('Timeout', {
+        operation,
+        key,
+        message: `There was no time left for ${operation} of ${key}; it was not sent.`,
+        details: { notExecuted: true },
+      })
+    }
     const controller = new AbortController()
     return await new Promise<T>((resolve, reject) => {
       const give = (error: KeelstateError) => {
@@ -130,7 +158,7 @@ export class Deadline {
         return await this.attempt(operation, key, bodyBytes, call)
       } catch (error) {
         if (!isTransient(error) || this.left <= 0 || this.aborted) throw error
-        await this.backoff()
+        await this.backoff(error)
         if (this.left <= 0) throw error
       }
     }

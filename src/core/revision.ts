@@ -43,6 +43,8 @@ export interface Revision<T> extends RevisionInfo {
 /** What a head says about one of its records. */
 export function infoOf(record: RevisionRecord, head: Head | { body: HeadBody; seq: number }): RevisionInfo {
   const { body } = head
+  const current = body.current?.number === record.number
+  const until = current ? undefined : (body.untils.get(record.number) ?? record.until)
   return {
     id: record.id,
     number: record.number,
@@ -52,13 +54,13 @@ export function infoOf(record: RevisionRecord, head: Head | { body: HeadBody; se
     at: record.at,
     by: record.by,
     message: record.message,
-    ...(record.until === undefined ? {} : { until: record.until }),
+    ...(until === undefined ? {} : { until }),
     epoch: record.epoch,
     type: record.type,
     bytes: record.bytes,
     digest: Buffer.from(record.digest, 'base64').toString('hex'),
     labels: [...body.labels].flatMap(([label, { number }]) => (number === record.number ? [label] : [])),
-    current: body.current?.number === record.number,
+    current,
     seenSeq: 'header' in head ? head.header.seq : head.seq,
   }
 }

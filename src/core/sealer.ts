@@ -33,6 +33,13 @@ export interface Sealer {
    */
   unwrap(scope: DocumentScope, keyTable: Uint8Array, keyId: Uint8Array, options?: CallOptions): Promise<DocumentKeys>
 
+  /**
+   * Makes sure that a key can be had at all, before anything is begun that only a key can finish. Asks no key service.
+   *
+   * @throws {KeelstateError} `InvalidOptions` when no configured key can be read.
+   */
+  check(options?: CallOptions): Promise<void>
+
   /** Reads the recipients off a key table, without any key. */
   recipients(keyTable: Uint8Array): RecipientInfo[]
 }

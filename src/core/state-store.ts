@@ -7,16 +7,17 @@ import { KeelstateError } from './errors.ts'
 import { type HeadStatus, statusOf } from './head-status.ts'
 import { HeadWriter } from './head-writer.ts'
 import { checkIdentity, decodeHeader, fromHex, type HeadHeader, hex } from './header.ts'
-import type { Locker } from './lease.ts'
+import type { Locker, LockPlace, LockStatus } from './lease.ts'
 import { createMarker, readMarker, type StoreMarker } from './marker.ts'
 import type { HeadMemory } from './memory.ts'
 import { type DocumentName, documentName, formatName, headKey, identityOf, nameOfHeadKey, parseName } from './names.ts'
 import { Deadline, type Limits } from './retry.ts'
-import { type RevisionIds, ulidRevisionIds } from './revision-id.ts'
+import { type RevisionIds, type RevisionIdsByType, ulidRevisionIds } from './revision-id.ts'
 import type { Sealer } from './sealer.ts'
 import type { CallOptions, ObjectStore } from './store.ts'
 
 const HEADS_AT_ONCE = 16 // heads that `list` reads side by side
+const KNOWN_DOCUMENTS = 1_024 // whose heads and segments are kept, some 10 to 100 kB each
 
 /** What a store is made of. `openStore` puts it together from addresses. */
 export interface StoreParts {
@@ -40,8 +41,8 @@ export interface StoreParts {
 }
 
 export interface DocumentOptions {
-  /** How new revisions are named; default by ULID. */
-  revisionIds?: RevisionIds
+  /** How new revisions are named; default by ULID. A function chooses by what is recorded. */
+  revisionIds?: RevisionIds | RevisionIdsByType
 }
 
 /** A head that `list` found and could not read: damaged, foreign, or of a newer format. */
@@ -101,12 +102,13 @@ export class Store {
    */
   document<T>(name: string | DocumentName, codec: Codec<T>, options: DocumentOptions = {}): VersionedDocument<T> {
     const parsed = typeof name === 'string' ? parseName(name) : documentName(name.segments, name.kind)
+    const { revisionIds = ulidRevisionIds } = options
     return new VersionedDocument<T>({
       name: formatName(parsed),
       codec,
       writer: () => this.#writer(parsed),
       contents: this.#contents,
-      revisionIds: options.revisionIds ?? ulidRevisionIds,
+      revisionIds: typeof revisionIds === 'function' ? revisionIds : () => revisionIds,
       by: this.#parts.by,
       locker: this.#parts.locker,
     })
@@ -141,6 +143,22 @@ export class Store {
     } while (cursor !== undefined)
   }
 
+  /** Yields the locks of the store's documents, held or not, in no particular order. No key is needed: their records are clear, and unverified. */
+  async *locks(options: CallOptions = {}): AsyncGenerator<LockStatus> {
+    yield* this.#parts.locker.list(await this.#lockPlace(options), options)
+  }
+
+  /**
+   * Marks every lock as restored, after its table or objects were brought back from a backup: the next holder of each begins a new era, above the
+   * fencing token of whoever held it since that backup. Locks that are held stay held.
+   *
+   * @param options.dryRun Changes nothing.
+   * @returns The locks that were marked (with `dryRun`: would be); those that bear the mark already are left out.
+   */
+  async resetLocks(options: CallOptions & { dryRun?: boolean } = {}): Promise<LockStatus[]> {
+    return await this.#parts.locker.reset(await this.#lockPlace(options), options)
+  }
+
   /** Writes down what readers remember, and gives up connections. Never rejects. Work under way is not waited for. */
   async close(): Promise<void> {
     if (this.#closed) return
@@ -154,16 +172,31 @@ export class Store {
     await this.close()
   }
 
-  /** One writer per document and process, so that all its callers share writes and one view of the head. */
+  /**
+   * One writer per document and process, so that all its callers share writes and one view of the head. A document that was not used for long loses
+   * it; should a call still hold the old one, the two are like two processes.
+   */
   #writer(name: DocumentName): Promise<HeadWriter> {
     this.#checkOpen()
     const identity = identityOf(name)
-    const existing = this.#writers.get(identity)
-    if (existing !== undefined) return existing
-    const writer = this.#access(name).then((access) => new HeadWriter(access))
+    const writer = this.#writers.get(identity) ?? this.#newWriter(name, identity)
+    this.#writers.delete(identity)
     this.#writers.set(identity, writer)
-    writer.catch(() => this.#writers.delete(identity))
+    if (this.#writers.size > KNOWN_DOCUMENTS) this.#writers.delete(this.#writers.keys().next().value!)
     return writer
+  }
+
+  #newWriter(name: DocumentName, identity: string): Promise<HeadWriter> {
+    const writer = this.#access(name).then((access) => new HeadWriter(access))
+    writer.catch(() => {
+      if (this.#writers.get(identity) === writer) this.#writers.delete(identity)
+    })
+    return writer
+  }
+
+  async #lockPlace(options: CallOptions): Promise<LockPlace> {
+    const { environment, limits } = this.#parts
+    return { storeId: await this.id(options), environment, limits }
   }
 
   async #access(name: DocumentName): Promise<Access> {

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
-import { deadlineFor } from './access.ts'
+import { type Access, deadlineFor } from './access.ts'
 import { listObjects, reachableFrom } from './collect.ts'
 import { KeelstateError, printable } from './errors.ts'
+import { missing } from './fresh-head.ts'
 import type { Head } from './head.ts'
 import type { HeadWriter } from './head-writer.ts'
 import { History } from './history.ts'
+import { objectKey } from './names.ts'
 import { fetchObject, ObjectGone } from './objects.ts'
 import type { RevisionRecord } from './record.ts'
 import { SegmentCache } from './segments.ts'
@@ -19,7 +21,7 @@ export interface VerifyOptions {
 }
 
 export interface VerifyProblem {
-  /** Key of the object, or the revision's id. */
+  /** Key of the object, and the revision's id where it is about one. */
   key: string
   code: string
   message: string
@@ -33,7 +35,7 @@ export interface VerifyReport {
   objects: number
   /** Plain content bytes read. */
   bytes: number
-  /** Objects that nothing needs: uploads of writers that lost or died, and what waits for `collect`. */
+  /** Objects that nothing needs: uploads of writers that lost or died, and what waits for `collect`. Not counted where segments cannot be read. */
   unreachable: number
   problems: VerifyProblem[]
 }
@@ -41,85 +43,111 @@ export interface VerifyReport {
 /** Reads everything that the document's head leads to, and compares it with what it should be. Changes nothing. */
 export async function verify(writer: HeadWriter, options: VerifyOptions = {}): Promise<VerifyReport> {
   for (let attempt = 1; ; attempt++) {
-    const report: VerifyReport = { ok: true, revisions: 0, objects: 0, bytes: 0, unreachable: 0, problems: [] }
-    const add = (key: string, error: unknown) => {
-      if (!isFinding(error)) throw error
-      report.problems.push({ key, code: error.code, message: error.message })
-    }
+    const findings = new Findings()
     let head: Head | undefined
     try {
       head = await writer.refresh(deadlineFor(writer.access, options.signal))
     } catch (error) {
-      add(writer.access.headKey, error)
-      return { ...report, ok: false }
+      findings.add(writer.access.headKey, error)
+      return findings.report
     }
-    if (head === undefined) return report
-    try {
-      await verifyHead(writer, head, report, add, options)
-      return { ...report, ok: report.problems.length === 0 }
-    } catch (error) {
-      if (!(error instanceof ObjectGone)) throw error
-      // It may have been pruned while we read. If the head did not move, or will not stand still, it is lost.
-      const now = await writer.refresh(deadlineFor(writer.access, options.signal))
-      if (now?.token !== head.token && attempt < ATTEMPTS) continue
-      report.problems.push({
-        key: error.key,
-        code: 'Corrupt',
-        message: `${error.key} is missing although the head refers to it.`,
-      })
-      return { ...report, ok: false }
+    if (head === undefined) return findings.report
+    await verifyHead(writer, head, findings, options)
+    if (!findings.somethingGone || attempt === ATTEMPTS) return findings.report
+    // It may have been pruned while we read. If the head did not move, it is lost.
+    const now = await writer.refresh(deadlineFor(writer.access, options.signal))
+    if (now?.token === head.token) return findings.report
+  }
+}
+
+class Findings {
+  readonly report: VerifyReport = { ok: true, revisions: 0, objects: 0, bytes: 0, unreachable: 0, problems: [] }
+  somethingGone = false
+
+  /** @throws what is no finding but stops the work: no network, no permission, an abort. */
+  add(key: string, error: unknown): void {
+    if (error instanceof ObjectGone) {
+      this.somethingGone = true
+      this.say(error.key, missing(error))
+    } else if (isFinding(error)) {
+      this.say(key, error)
+    } else {
+      throw error
     }
+  }
+
+  say(key: string, { code, message }: { code: string; message: string }): void {
+    this.report.ok = false
+    this.report.problems.push({ key, code, message })
   }
 }
 
 async function verifyHead(
   writer: HeadWriter,
   head: Head,
-  report: VerifyReport,
-  add: (key: string, error: unknown) => void,
-  options: VerifyOptions,
+  findings: Findings,
+  { onProgress, signal }: VerifyOptions,
 ): Promise<void> {
   const { access } = writer
+  const { report } = findings
   const cache = new SegmentCache() // a fresh one: what is stored is to be read, not what was read before
-  const history = new History(access, cache, head, deadlineFor(access, options.signal))
-  const records: RevisionRecord[] = []
-  try {
-    for await (const { record } of history.newestFirst()) records.push(record)
-  } catch (error) {
-    add(access.headKey, error)
-  }
-  const numbers = new Set(records.map(({ number }) => number))
+  const history = new History(access, cache, head, deadlineFor(access, signal))
+  const { records, complete } = await readRecords(access, history, findings)
   for (const [label, { number }] of head.body.labels) {
-    if (!numbers.has(number))
-      report.problems.push({
-        key: access.headKey,
-        code: 'Corrupt',
-        message: `Label ${printable(label)} names revision @${number}, which is not kept.`,
-      })
+    if (!complete || records.has(number)) continue
+    const message = `Label ${printable(label)} names revision @${number}, which is not kept.`
+    findings.say(access.headKey, { code: 'Corrupt', message })
   }
   let done = 0
-  const queue = records[Symbol.iterator]()
+  const queue = records.values()
   const work = async () => {
     for (const record of queue) {
       try {
-        const bytes = await verifyRevision(writer, head, record, options.signal)
-        report.bytes += bytes // not `+= await`, which adds to what it was before the wait
+        const bytes = await verifyRevision(writer, head, record, signal)
+        report.bytes += bytes // not `+= await`, which adds to what the sum was before the wait
         report.revisions++
       } catch (error) {
-        add('reference' in record.content ? `${access.headKey} revision ${record.id}` : record.id, error)
+        const { content } = record
+        const object = 'reference' in content ? objectKey(access.name, content.reference.object) : access.headKey
+        findings.add(`${object} revision ${printable(record.id)}`, error)
       }
-      options.onProgress?.(++done, records.length)
+      onProgress?.(++done, records.size)
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, work))
+  if (!complete) return // what cannot be read may refer to anything
   try {
-    const { live } = await reachableFrom(access, cache, head, deadlineFor(access, options.signal))
-    const listed = await listObjects(access, options.signal)
+    const { live } = await reachableFrom(access, cache, head, deadlineFor(access, signal))
+    const listed = await listObjects(access, signal)
     report.objects = live.size
     report.unreachable = [...listed.keys()].filter((id) => !live.has(id)).length
   } catch (error) {
-    add(access.headKey, error)
+    findings.add(access.headKey, error)
   }
+}
+
+/** Every record that can be read, by number; the newest first. Segments that cannot be read are findings. */
+async function readRecords(
+  access: Access,
+  history: History,
+  findings: Findings,
+): Promise<{ records: Map<number, RevisionRecord>; complete: boolean }> {
+  const { current, tail, segments } = history.body
+  const found = new Map<number, RevisionRecord>()
+  for (const record of current === undefined ? tail : [...tail, current]) found.set(record.number, record)
+  let complete = true
+  const pending = [...segments]
+  for (let reference = pending.pop(); reference !== undefined; reference = pending.pop()) {
+    try {
+      const segment = await history.read(reference)
+      if ('references' in segment) pending.push(...segment.references)
+      else for (const record of segment.records) if (!found.has(record.number)) found.set(record.number, record)
+    } catch (error) {
+      findings.add(objectKey(access.name, reference.object), error)
+      complete = false
+    }
+  }
+  return { records: new Map([...found].sort(([a], [b]) => b - a)), complete }
 }
 
 async function verifyRevision(
@@ -145,7 +173,7 @@ async function verifyRevision(
   return body.length
 }
 
-/** What a report lists, as opposed to what stops it (no network, no permission, an abort). */
+/** What a report lists, as opposed to what stops it. */
 function isFinding(error: unknown): error is KeelstateError {
   return ['Corrupt', 'DecryptFailed', 'RolledBack', 'Unsupported'].some(
     (code) => KeelstateError.is(error) && error.code === code,

@@ -24,7 +24,7 @@ export interface BackendTypes {
   open(type: string, configuration: unknown, options: DeploymentOptions): Promise<Backend>
 }
 
-/** A registry of one's own, with the types `file`, `memory` and `s3`. */
+/** A registry of one's own, with the types `file`, `gcs`, `memory` and `s3`. */
 export function createBackendTypes(): BackendTypes {
   const types = new Map<string, BackendType>()
   const registry: BackendTypes = {
@@ -58,7 +58,7 @@ export function createBackendTypes(): BackendTypes {
       })
     },
   }
-  for (const type of [memory, file, s3]) registry.register(type)
+  for (const type of [memory, file, s3, gcs]) registry.register(type)
   return registry
 }
 
@@ -106,11 +106,42 @@ const s3: BackendType = {
   configuration: s3Configuration,
   create: async (configuration, options) => {
     const { bucket, prefix, region, endpoint, keys, lock, storeId } = configuration as z.infer<typeof s3Configuration>
-    const query = new URLSearchParams(given({ region, endpoint }))
-    const path = prefix === undefined || prefix === '' ? '' : `/${prefix}`
-    const store = `s3://${bucket}${path}${query.size === 0 ? '' : `?${query}`}`
+    const store = addressOf('s3', bucket, prefix, given({ region, endpoint }))
     return deployment(await openStore({ store, keys, ...given({ lock, storeId }) }), options)
   },
+}
+
+const gcsConfiguration = z.strictObject({
+  bucket: z.string().min(1),
+  prefix: z.string().optional(),
+  endpoint: z.string().optional().describe('For emulators'),
+  userProject: z.string().optional().describe('Project that pays for the requests'),
+  kmsKeyName: z.string().optional().describe('Cloud KMS key with which the service encrypts'),
+  ...common,
+})
+
+const gcs: BackendType = {
+  name: 'gcs',
+  description: 'A bucket of Google Cloud Storage.',
+  configuration: gcsConfiguration,
+  create: async (configuration, options) => {
+    const { bucket, prefix, endpoint, userProject, kmsKeyName, keys, lock, storeId } = configuration as z.infer<
+      typeof gcsConfiguration
+    >
+    const store = addressOf('gs', bucket, prefix, given({ endpoint, userProject, kmsKeyName }))
+    return deployment(await openStore({ store, keys, ...given({ lock, storeId }) }), options)
+  },
+}
+
+function addressOf(
+  scheme: string,
+  bucket: string,
+  prefix: string | undefined,
+  parameters: Record<string, string>,
+): string {
+  const query = new URLSearchParams(parameters)
+  const path = prefix === undefined || prefix === '' ? '' : `/${prefix}`
+  return `${scheme}://${bucket}${path}${query.size === 0 ? '' : `?${query}`}`
 }
 
 /** What is given, as exactOptionalPropertyTypes wants it. */

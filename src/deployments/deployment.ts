@@ -50,7 +50,7 @@ export class Deployment implements Backend {
   }
 
   async current(options: CallOptions = {}): Promise<Snapshot> {
-    const revision = await this.document.read(options)
+    const revision = await this.#opening('current', this.document.read(options))
     if (revision === undefined) throw this.#noCurrent()
     return revision.value
   }
@@ -64,7 +64,7 @@ export class Deployment implements Backend {
   }
 
   async get(rev: string, options: CallOptions = {}): Promise<Snapshot> {
-    return (await this.document.revision(rev, options)).value
+    return (await this.#opening(rev, this.document.revision(rev, options))).value
   }
 
   async write(snapshot: Snapshot, options: CallOptions = {}): Promise<string> {
@@ -129,6 +129,23 @@ export class Deployment implements Backend {
     if (holder?.held) await this.document.forceUnlock(holder.owner, options)
   }
 
+  /** Says which revision the encrypter could not open. */
+  async #opening<T>(rev: string, reading: Promise<T>): Promise<T> {
+    try {
+      return await reading
+    } catch (error) {
+      if (!KeelstateError.is(error, 'DecryptFailed') || error.key !== undefined) throw error
+      throw new KeelstateError('DecryptFailed', {
+        operation: 'deployment.get',
+        key: this.document.name,
+        message: `decrypt ${rev}: ${error.message}`,
+        details: error.details,
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+        cause: error,
+      })
+    }
+  }
+
   #noCurrent(): KeelstateError<'NoCurrent'> {
     return new KeelstateError('NoCurrent', {
       key: this.document.name,
@@ -142,7 +159,7 @@ function snapshots(encrypter: Encrypter): Codec<Snapshot> {
   return {
     type: encrypter === noop ? 'snapshot' : 'bytes',
     encode: (snapshot) => encrypter.encrypt(encodeSnapshot(snapshot)),
-    decode: (bytes) => decodeSnapshot(encrypter.decrypt(bytes)),
+    decode: async (bytes) => decodeSnapshot(await encrypter.decrypt(bytes)),
   }
 }
 

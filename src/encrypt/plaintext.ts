@@ -39,6 +39,8 @@ export class PlaintextSealer implements Sealer {
     throw encrypted(headOf(scope), listRecipients(keyTable, headOf(scope)))
   }
 
+  async check(): Promise<void> {}
+
   recipients(keyTable: Uint8Array): RecipientInfo[] {
     return listRecipients(keyTable)
   }

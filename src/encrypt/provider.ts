@@ -23,8 +23,9 @@ export interface GeneratedKey {
  * service takes store id, kind and name as its encryption context). The caller owns all bytes that come back and may overwrite them; a
  * provider keeps no reference to bytes that went in.
  *
- * **Cost.** `wrap`, `unwrap` and `generate` make at most one request to a key service each. `matches` and `describe` make none. The sealer
- * calls `unwrap` once per document and process and remembers the data key; while that call is under way, others who want the same document wait for it.
+ * **Cost.** `wrap`, `unwrap` and `generate` make at most one request to a key service each, and repeat it only when it failed. `matches` and
+ * `describe` make none. The sealer calls `unwrap` once per document and process and remembers the data key; while that call is under way,
+ * others who want the same document wait for it.
  *
  * **Foreign bytes.** A key table comes from a bucket and is unproven when `unwrap` sees it. Lengths and cost parameters are checked before
  * they are used.

@@ -71,6 +71,19 @@ export class KeySealer implements Sealer {
     return new EncryptedDocumentKeys(dataKey, keyTable, this.#context)
   }
 
+  async check(options?: CallOptions): Promise<void> {
+    let failure: unknown
+    for (const provider of this.#providers) {
+      try {
+        await provider.matches({ provider: provider.provider, keyId: '' }, options)
+        return
+      } catch (error) {
+        failure ??= error
+      }
+    }
+    throw failure
+  }
+
   recipients(keyTable: Uint8Array): RecipientInfo[] {
     return listRecipients(keyTable)
   }

@@ -11,7 +11,7 @@ import type { WrappedKey } from './provider.ts'
 export const MAX_RECIPIENTS = 16
 const TABLE_VERSION = 1
 const MAX_KEY_ID_BYTES = 1_024 // resource names of key services are at most a few hundred
-const MAX_WRAPPED_BYTES = 4_096 // a key service's ciphertext of 32 bytes is below 700
+export const MAX_WRAPPED_BYTES = 4_096 // a key service's ciphertext of 32 bytes is below 700
 const PROVIDER_NAME = /^[a-z][a-z0-9-]{0,31}$/
 
 /** @throws {KeelstateError} `InvalidInput` when an entry is not one that a reader would take. */

@@ -8,7 +8,7 @@ import { atomicStepError, errnoOf, type FailedStep, fileError, foreign, symlinkI
 import type { Written } from './immutable.ts'
 
 /**
- * Mutable objects: compare-and-swap by one atomic rename that names the expected state. docs/decisions, algorithms of the file driver.
+ * Mutable objects: compare-and-swap by one atomic rename that names the expected state. docs/decisions/0005-file-driver.md.
  *
  * An object is a folder with one entry, the folder `cur.<a>.<b>`; its content is the file `<a>.<b>` inside. `a` and `b` are random, and
  * `<a>.<b>` is the version token. A writer on `<a>.<b>` puts its candidate `<b>.<c>` inside, and renames the folder to `cur.<b>.<c>`: of

@@ -85,7 +85,10 @@ async function attemptAcquire(
       onSent = undefined
       const outcome = await attempt
       if ('acquired' in outcome) return { acquired: { stored: outcome.acquired, started } }
-      if (outcome.blocked.record.owner !== owner) return outcome
+      if (outcome.blocked.record.owner !== owner) {
+        if (mayHaveLanded) releaseLater(parts, owner) // an earlier attempt may yet get through, when this holder is gone
+        return outcome
+      }
       // Blocked by ourselves: an earlier attempt got through.
       if (outcome.blocked.record.held)
         return { acquired: { stored: outcome.blocked, started: firstOf(sent, outcome.blocked.record) } }
@@ -95,7 +98,7 @@ async function attemptAcquire(
     }
     if (isNotExecuted(failure) && !mayHaveLanded) {
       if (!isTransient(failure) || deadline.left <= 0 || deadline.aborted) throw failure
-      await deadline.backoff()
+      await deadline.backoff(failure)
       continue
     }
     if (!isNotExecuted(failure)) mayHaveLanded = true
@@ -110,7 +113,7 @@ async function attemptAcquire(
       releaseLater(parts, owner)
       throw deadline.aborted ? aborted('lock.acquire', key.identity, options.signal?.reason) : unknownLock(key, failure)
     }
-    await deadline.backoff().catch(() => undefined)
+    await deadline.backoff(failure).catch(() => undefined)
   }
 }
 

@@ -51,6 +51,7 @@ export class HeldLease implements Lease {
   #cancelExpiry = () => {}
   #inOrder: boolean
   #ended = false
+  #heldToTheEnd = false
   /** Tokens of writes whose outcome was never learnt: finding one in the record means that it landed. */
   readonly #unsettled = new Set<string>()
 
@@ -108,8 +109,8 @@ export class HeldLease implements Lease {
     if (this.#lost !== undefined) throw this.#lost
   }
 
-  async release(seen: RememberedHead | undefined, certain: boolean): Promise<void> {
-    if (this.#ended) return
+  async release(seen: RememberedHead | undefined, certain: boolean): Promise<boolean> {
+    if (this.#ended) return this.#heldToTheEnd
     this.#ended = true
     this.#cancelHeartbeat()
     const lost = this.#lost !== undefined
@@ -124,6 +125,8 @@ export class HeldLease implements Lease {
       } else if (!lost && withLast(this.#stored.record, seen) !== this.#stored.record) {
         await this.#write((now) => withLast(now, seen))
       }
+      this.#heldToTheEnd = this.#lost === undefined
+      return this.#heldToTheEnd
     } finally {
       this.#cancelExpiry()
       this.#lose('it was released')

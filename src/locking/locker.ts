@@ -4,12 +4,21 @@ import { KeelstateError } from '../core/errors.ts'
 import type { Head } from '../core/head.ts'
 import type { HeadWriter } from '../core/head-writer.ts'
 import { hex } from '../core/header.ts'
-import { type Lease, type Locker, type LockHolder, type LockOptions, leaseLost } from '../core/lease.ts'
+import {
+  type Lease,
+  type Locker,
+  type LockHolder,
+  type LockOptions,
+  type LockPlace,
+  type LockStatus,
+  leaseLost,
+} from '../core/lease.ts'
 import { lineageBreak, rolledBack } from '../core/memory.ts'
 import { formatName } from '../core/names.ts'
 import { Deadline } from '../core/retry.ts'
 import type { CallOptions } from '../core/store.ts'
 import { type Acquired, acquireLock } from './acquire.ts'
+import { listLocks, resetLocks } from './all-locks.ts'
 import { claimHead } from './epoch.ts'
 import { HeldLease, startNow } from './lease.ts'
 import type { LockKey, LockStore, StoredLock } from './lock-store.ts'
@@ -30,7 +39,7 @@ export interface AcquireParts {
   ) => Pick<LockRecord, 'leaseMs' | 'since' | 'who' | 'host' | 'operation' | 'reason' | 'run'>
 }
 
-/** Locks documents by records in a lock store. algorithms.md 4. */
+/** Locks documents by records in a lock store. docs/decisions/0010-locks.md */
 export class LeaseLocker implements Locker {
   readonly #locks: LockStore
 
@@ -40,6 +49,7 @@ export class LeaseLocker implements Locker {
 
   async acquire(writer: HeadWriter, options: LockOptions): Promise<{ lease: Lease; head: Head | undefined }> {
     checkOptions(options)
+    await writer.access.sealer.check(options) // who cannot write has no use for the lock
     const parts = this.#parts(writer)
     const giveUp = new AbortController()
     const signal = options.signal === undefined ? giveUp.signal : AbortSignal.any([options.signal, giveUp.signal])
@@ -115,6 +125,14 @@ export class LeaseLocker implements Locker {
     }
   }
 
+  list(place: LockPlace, options: CallOptions = {}): AsyncIterable<LockStatus> {
+    return listLocks(this.#locks, place, options)
+  }
+
+  async reset(place: LockPlace, options: CallOptions & { dryRun?: boolean } = {}): Promise<LockStatus[]> {
+    return await resetLocks(this.#locks, place, options)
+  }
+
   async #begin(
     writer: HeadWriter,
     acquired: Acquired,
@@ -142,7 +160,7 @@ export class LeaseLocker implements Locker {
       await lease.ensure() // what came before may have taken the whole lease
       return { lease, head }
     } catch (error) {
-      await lease.release(undefined, true).catch(() => undefined)
+      await lease.release(undefined, !KeelstateError.is(error, 'OutcomeUnknown')).catch(() => undefined)
       throw error
     }
   }

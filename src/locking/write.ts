@@ -35,7 +35,7 @@ export async function writeRecord(
     const refused = KeelstateError.is(failure, 'PreconditionFailed') || KeelstateError.is(failure, 'NotFound')
     if (!refused && isNotExecuted(failure) && !mayHaveLanded) {
       if (!isTransient(failure) || deadline.left <= 0 || deadline.aborted) throw failure
-      await deadline.backoff()
+      await deadline.backoff(failure)
       continue
     }
     if (!refused && !isNotExecuted(failure)) mayHaveLanded = true
@@ -46,7 +46,7 @@ export async function writeRecord(
       throw mayHaveLanded ? unknownLock(key, failure) : failure
     }
     standing = now
-    await deadline.backoff().catch(() => undefined)
+    await deadline.backoff(failure).catch(() => undefined)
   }
 }
 

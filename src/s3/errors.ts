@@ -1,28 +1,4 @@
-import type { ErrorCode, ErrorSubject } from '../core/errors.ts'
-import type { S3Call } from './attempt.ts'
-
-/** What an answer of the service, or a failure on the way to it, means. */
-export interface S3Meaning {
-  readonly code: ErrorCode
-  /** Ends the sentence "S3 … of KEY: ". */
-  readonly says: string
-  readonly hint?: string
-  /** What is missing. */
-  readonly subject?: ErrorSubject
-  /** The request certainly had no effect. Of a refusal that is plain from its code. */
-  readonly notExecuted?: true
-  /** The service's text may repeat parts of what was signed and is left out. */
-  readonly quiet?: true
-  /** Where the vendor describes it. */
-  readonly page: string
-}
-
-export interface S3ErrorRow extends S3Meaning {
-  /** Error codes of the service, codes of Node's errors, names of the SDK's; in capitals what `translate.ts` tells apart by more than a name. */
-  readonly names: readonly string[]
-  /** Only for this call. */
-  readonly on?: S3Call['operation']
-}
+import type { ServiceErrorRow, ServiceMeaning, ServiceStatusRow } from '../core/driver-error.ts'
 
 const CODES = 'https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList'
 const WRITES = 'https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html'
@@ -47,7 +23,7 @@ const CREDENTIALS_HINT =
  *
  * Nothing here says that somebody else won: 412, 404 and 409 may be the answer to a copy of one's own write.
  */
-export const S3_ERRORS: readonly S3ErrorRow[] = [
+export const S3_ERRORS: readonly ServiceErrorRow[] = [
   { names: ['PreconditionFailed'], code: 'PreconditionFailed', says: 'the precondition did not hold', page: WRITES },
   {
     names: ['NoSuchKey'],
@@ -296,71 +272,70 @@ export const S3_ERRORS: readonly S3ErrorRow[] = [
 ]
 
 /** Rows for answers whose code is none of the above, or missing, by status. */
-export const S3_ERRORS_BY_STATUS: readonly (S3Meaning & { readonly statuses: readonly [from: number, to: number] })[] =
-  [
-    { statuses: [412, 412], code: 'PreconditionFailed', says: 'the precondition did not hold', page: WRITES },
-    {
-      statuses: [409, 409],
-      code: 'Unavailable',
-      says: 'it met another operation, and its outcome is not known',
-      page: WRITES,
-    },
-    {
-      statuses: [401, 401],
-      code: 'Unauthenticated',
-      says: 'the credentials are not valid',
-      hint: CREDENTIALS_HINT,
-      notExecuted: true,
-      quiet: true,
-      page: CODES,
-    },
-    {
-      statuses: [403, 403],
-      code: 'AccessDenied',
-      says: 'it is not allowed',
-      hint: DENIED_HINT,
-      notExecuted: true,
-      page: DENIED,
-    },
-    { statuses: [408, 408], code: 'Timeout', says: 'the service waited too long for the request', page: CODES },
-    {
-      statuses: [413, 413],
-      code: 'TooLarge',
-      says: 'the body is too large for the service',
-      notExecuted: true,
-      page: CODES,
-    },
-    { statuses: [429, 429], code: 'Throttled', says: 'the service asks to slow down', notExecuted: true, page: RATES },
-    { statuses: [501, 501], code: 'Unsupported', says: 'the service cannot do this', notExecuted: true, page: CODES },
-    { statuses: [507, 507], code: 'NoSpace', says: 'the service has no room left', notExecuted: true, page: MINIO },
-    { statuses: [500, 599], code: 'Unavailable', says: 'the service failed', page: CODES },
-    {
-      statuses: [301, 308],
-      code: 'InvalidOptions',
-      says: 'the service redirects to another place',
-      hint: REGION_HINT,
-      notExecuted: true,
-      page: CODES,
-    },
-    {
-      statuses: [404, 405],
-      code: 'InvalidOptions',
-      says: 'the endpoint does not answer like S3',
-      hint: 'Check the endpoint.',
-      notExecuted: true,
-      page: CODES,
-    },
-    {
-      statuses: [400, 499],
-      code: 'InvalidInput',
-      says: 'the service does not take the request',
-      notExecuted: true,
-      page: CODES,
-    },
-  ]
+export const S3_ERRORS_BY_STATUS: readonly ServiceStatusRow[] = [
+  { statuses: [412, 412], code: 'PreconditionFailed', says: 'the precondition did not hold', page: WRITES },
+  {
+    statuses: [409, 409],
+    code: 'Unavailable',
+    says: 'it met another operation, and its outcome is not known',
+    page: WRITES,
+  },
+  {
+    statuses: [401, 401],
+    code: 'Unauthenticated',
+    says: 'the credentials are not valid',
+    hint: CREDENTIALS_HINT,
+    notExecuted: true,
+    quiet: true,
+    page: CODES,
+  },
+  {
+    statuses: [403, 403],
+    code: 'AccessDenied',
+    says: 'it is not allowed',
+    hint: DENIED_HINT,
+    notExecuted: true,
+    page: DENIED,
+  },
+  { statuses: [408, 408], code: 'Timeout', says: 'the service waited too long for the request', page: CODES },
+  {
+    statuses: [413, 413],
+    code: 'TooLarge',
+    says: 'the body is too large for the service',
+    notExecuted: true,
+    page: CODES,
+  },
+  { statuses: [429, 429], code: 'Throttled', says: 'the service asks to slow down', notExecuted: true, page: RATES },
+  { statuses: [501, 501], code: 'Unsupported', says: 'the service cannot do this', notExecuted: true, page: CODES },
+  { statuses: [507, 507], code: 'NoSpace', says: 'the service has no room left', notExecuted: true, page: MINIO },
+  { statuses: [500, 599], code: 'Unavailable', says: 'the service failed', page: CODES },
+  {
+    statuses: [301, 308],
+    code: 'InvalidOptions',
+    says: 'the service redirects to another place',
+    hint: REGION_HINT,
+    notExecuted: true,
+    page: CODES,
+  },
+  {
+    statuses: [404, 405],
+    code: 'InvalidOptions',
+    says: 'the endpoint does not answer like S3',
+    hint: 'Check the endpoint.',
+    notExecuted: true,
+    page: CODES,
+  },
+  {
+    statuses: [400, 499],
+    code: 'InvalidInput',
+    says: 'the service does not take the request',
+    notExecuted: true,
+    page: CODES,
+  },
+]
 
 /** What nothing above knows: the outcome is open. */
-export const UNKNOWN_FAILURE: S3Meaning = {
+export const UNKNOWN_FAILURE: ServiceMeaning = {
   code: 'Unavailable',
   says: 'it failed in a way that is not known',
   page: CODES,

@@ -1,6 +1,8 @@
 import { setMaxListeners } from 'node:events'
+import { DriverAttempt, type DriverCall } from '../core/driver-attempt.ts'
+import { readBody } from '../core/driver-body.ts'
+import { checkDelete, checkList, checkPut, DRIVER_PAGE, isImmutable } from '../core/driver-checks.ts'
 import { KeelstateError, throwIfAborted } from '../core/errors.ts'
-import { STORE_KEY } from '../core/names.ts'
 import type {
   CallOptions,
   GetOptions,
@@ -13,13 +15,11 @@ import type {
   StoredObject,
   VersionToken,
 } from '../core/store.ts'
-import { S3Attempt, type S3Call } from './attempt.ts'
-import { readBody } from './body.ts'
 import { connectS3, type S3CallOptions, type S3GetOutput, type S3Operations } from './client.ts'
 import { formatS3Address, parseS3StoreOptions, type S3Settings, type S3StoreOptions } from './options.ts'
 import { isNoSuchKey, statusOf, translateEntry, translateError } from './translate.ts'
 
-const PAGE = 1_000 // keys on a page and in a batch, S3's own limit
+const SERVICE = 'S3'
 const UPLOAD_MS_PER_MEGABYTE = 1_000
 
 /**
@@ -54,7 +54,7 @@ class S3Store implements ObjectStore {
       ...this.#target(key),
       ...(unlessToken === undefined ? {} : { IfNoneMatch: unlessToken }),
     }
-    const call: S3Call = { operation: 'get', key }
+    const call: DriverCall = { service: SERVICE, operation: 'get', key }
     return this.#attempt(call, options, 0, async (s3, bounds, attempt) => {
       try {
         return await this.#readWhole(call, await s3.getObject(input, bounds), attempt)
@@ -72,27 +72,17 @@ class S3Store implements ObjectStore {
     condition: PutCondition,
     options: CallOptions = {},
   ): Promise<VersionToken> {
-    const call: S3Call = { operation: 'put', key }
+    const call: DriverCall = { service: SERVICE, operation: 'put', key }
     this.#checkOpen(call, options)
     const { maxBytes, serverSideEncryption, kmsKeyId } = this.#settings
-    if (body.length > maxBytes) {
-      throw new KeelstateError('TooLarge', {
-        ...call,
-        message: `${key} would be ${body.length} bytes; this store takes ${maxBytes}.`,
-        hint: 'The option maxBytes sets the limit.',
-        details: { bytes: body.length, maxBytes, notExecuted: true },
-      })
-    }
-    const mutable = !isImmutable(key)
-    if ('ifMatch' in condition && !mutable)
-      throw invalidInput(call, `${key} is immutable: it can be created, not replaced.`)
+    checkPut(call, body, condition, maxBytes)
     const copy = new Uint8Array(body) // before the first await: the caller may change its own
     const input = {
       ...this.#target(key),
       Body: copy,
       ContentLength: copy.length,
       ContentType: 'application/octet-stream',
-      ...(mutable ? { CacheControl: 'no-store' } : {}),
+      ...(!isImmutable(key) ? { CacheControl: 'no-store' } : {}),
       ...('ifAbsent' in condition ? { IfNoneMatch: '*' } : { IfMatch: condition.ifMatch }),
       ...(serverSideEncryption === undefined ? {} : { ServerSideEncryption: serverSideEncryption }),
       ...(kmsKeyId === undefined ? {} : { SSEKMSKeyId: kmsKeyId }),
@@ -105,12 +95,9 @@ class S3Store implements ObjectStore {
   }
 
   async delete(keys: readonly ObjectKey[], options: CallOptions = {}): Promise<void> {
-    const call: S3Call = { operation: 'delete', key: keys[0] ?? '' }
+    const call: DriverCall = { service: SERVICE, operation: 'delete', key: keys[0] ?? '' }
     this.#checkOpen(call, options)
-    if (keys.length > PAGE) throw invalidInput(call, `${keys.length} keys were given; one call takes ${PAGE}.`)
-    const mutable = keys.find((key) => !isImmutable(key))
-    if (mutable !== undefined)
-      throw invalidInput({ ...call, key: mutable }, `${mutable} is mutable: it is moved, never deleted.`)
+    checkDelete(call, keys)
     if (keys.length === 0) return
     const input = {
       ...this.#bucket(),
@@ -121,20 +108,19 @@ class S3Store implements ObjectStore {
       const refused = Errors.find(({ Code }) => Code !== 'NoSuchKey') // what is absent was to be so
       if (refused === undefined) return
       const key = refused.Key?.slice(this.#settings.prefix.length) ?? call.key
-      throw translateEntry(refused, { operation: 'delete', key }, this.#settings.bucket)
+      throw translateEntry(refused, { ...call, key }, this.#settings.bucket)
     })
   }
 
   async list(prefix: string, options: ListOptions = {}): Promise<ListPage> {
-    const call: S3Call = { operation: 'list', key: prefix }
+    const call: DriverCall = { service: SERVICE, operation: 'list', key: prefix }
     this.#checkOpen(call, options)
-    const { cursor, limit = PAGE } = options
-    if (prefix !== '' && !prefix.endsWith('/')) throw invalidInput(call, `The prefix "${prefix}" does not end in "/".`)
-    if (limit < 1) throw invalidInput(call, `A page of ${limit} keys was asked for; at least 1 is needed.`)
+    const { cursor, limit = DRIVER_PAGE } = options
+    checkList(call, prefix, limit)
     const input = {
       ...this.#bucket(),
       Prefix: this.#settings.prefix + prefix,
-      MaxKeys: Math.min(limit, PAGE),
+      MaxKeys: Math.min(limit, DRIVER_PAGE),
       ...(cursor === undefined ? {} : { ContinuationToken: cursor }),
     }
     return this.#attempt(call, options, 0, async (s3, bounds) => {
@@ -159,15 +145,15 @@ class S3Store implements ObjectStore {
 
   /** One request, bounded, with its failure translated. */
   async #attempt<T>(
-    call: S3Call,
+    call: DriverCall,
     options: CallOptions,
     sentBytes: number,
-    send: (s3: S3Operations, bounds: S3CallOptions, attempt: S3Attempt) => Promise<T>,
+    send: (s3: S3Operations, bounds: S3CallOptions, attempt: DriverAttempt) => Promise<T>,
   ): Promise<T> {
     this.#checkOpen(call, options)
     const { attemptTimeoutMs, bucket } = this.#settings
     const timeoutMs = attemptTimeoutMs + Math.ceil((sentBytes / 1e6) * UPLOAD_MS_PER_MEGABYTE)
-    const attempt = new S3Attempt(call, options.signal, this.#closing.signal)
+    const attempt = new DriverAttempt(call, options.signal, this.#closing.signal)
     try {
       return await attempt.run(async () => {
         attempt.allow(timeoutMs)
@@ -185,9 +171,9 @@ class S3Store implements ObjectStore {
   }
 
   async #readWhole(
-    call: S3Call,
+    call: DriverCall,
     { Body, ContentLength, ETag }: S3GetOutput,
-    attempt: S3Attempt,
+    attempt: DriverAttempt,
   ): Promise<StoredObject> {
     const { attemptTimeoutMs, maxBytes } = this.#settings
     const giveUp = () => Body?.destroy?.()
@@ -206,7 +192,7 @@ class S3Store implements ObjectStore {
     }
   }
 
-  #checkOpen({ operation, key }: S3Call, { signal }: CallOptions): void {
+  #checkOpen({ operation, key }: DriverCall, { signal }: CallOptions): void {
     if (this.#closing.signal.aborted)
       throw new KeelstateError('Closed', { operation, message: 'This store was closed.' })
     throwIfAborted(signal, operation, key)
@@ -227,18 +213,10 @@ class S3Store implements ObjectStore {
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}
 
-/** Keys that are only ever created, perhaps deleted; see the port. */
-function isImmutable(key: ObjectKey): boolean {
-  return key === STORE_KEY || key.startsWith('objects/')
-}
-
-function invalidInput(call: S3Call, message: string): KeelstateError<'InvalidInput'> {
-  return new KeelstateError('InvalidInput', { ...call, message, details: { notExecuted: true } })
-}
-
-function untagged(call: S3Call, code: 'Unavailable' | 'Unsupported'): KeelstateError {
+function untagged(call: DriverCall, code: 'Unavailable' | 'Unsupported'): KeelstateError {
   return new KeelstateError(code, {
-    ...call,
+    operation: call.operation,
+    key: call.key,
     message: `S3 ${call.operation} of ${call.key}: the service's answer has no ETag.`,
     hint: 'keelstate needs an S3 service that gives ETags; a proxy may have taken it away.',
   })

@@ -1,3 +1,4 @@
+export { type BackendContext, type BackendHarness, type BackendPlace, testBackend } from './backend.ts'
 export { type CountedRequest, CountingStore, countingStore, type RequestCount } from './counting-store.ts'
 export { dynamoDbWire } from './dynamodb-wire.ts'
 export {
@@ -11,7 +12,9 @@ export {
 } from './faults.ts'
 export { type FaultyLockStore, faultyLockStore } from './faulty-lock-store.ts'
 export { type FaultyStore, faultyStore } from './faulty-store.ts'
+export * from './gcs-server/index.ts'
 export { type KeyProviderHarness, type KeyProviderSuiteOptions, testKeyProvider } from './key-provider.ts'
+export * from './kms-server/index.ts'
 export type { LockStoreCase, LockStoreContext } from './lock-store/context.ts'
 export { type LockStoreHarness, type LockStoreSuiteOptions, testLockStore } from './lock-store.ts'
 export { MemoryLockTable, memoryLockStore } from './memory-lock-store.ts'
@@ -21,6 +24,7 @@ export { type FaultProxy, type ProxiedRequest, startFaultProxy } from './proxy.t
 export * from './s3-matrix/index.ts'
 export * from './s3-server/index.ts'
 export type { WireProtocol } from './s3-wire.ts'
+export * from './simulation/index.ts'
 export {
   type CaseResult,
   type Manifest,

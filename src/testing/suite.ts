@@ -59,12 +59,12 @@ const TABLE_CASE = 'the suite tries every capability that the manifest claims'
  */
 export function registerSuite<C>(suite: Suite<C>, runner: TestRunner, timeoutMs: number = CASE_TIMEOUT_MS): void {
   runner.describe(suite.name, () => {
-    for (const entry of withTableCase(suite)) {
+    for (const { name, run } of entriesOf(suite)) {
       const body = async (context?: unknown) => {
-        const reason = await runCase(suite, entry)
+        const reason = await run()
         if (reason !== undefined) markNotApplicable(context, reason)
       }
-      runner.it(entry.name, body, timeoutMs)
+      runner.it(name, body, timeoutMs)
     }
   })
 }
@@ -76,10 +76,9 @@ export function registerSuite<C>(suite: Suite<C>, runner: TestRunner, timeoutMs:
  */
 export async function runSuite<C>(suite: Suite<C>, timeoutMs: number = CASE_TIMEOUT_MS): Promise<SuiteReport> {
   const results: CaseResult[] = []
-  for (const entry of withTableCase(suite)) {
-    const { name } = entry
+  for (const { name, run } of entriesOf(suite)) {
     try {
-      const reason = await within(timeoutMs, runCase(suite, entry))
+      const reason = await within(timeoutMs, run())
       results.push(reason === undefined ? { name, outcome: 'passed' } : { name, outcome: 'not-applicable', reason })
     } catch (error) {
       results.push({ name, outcome: 'failed', error })
@@ -108,12 +107,23 @@ export function tableProblems(cases: readonly SuiteCase<never>[], manifest: Mani
   return problems
 }
 
-function withTableCase<C>(suite: Suite<C>): SuiteCase<C>[] {
-  const check = async () => assert.deepEqual(tableProblems(suite.cases, await suite.manifest()), [])
-  return [{ name: TABLE_CASE, run: check }, ...suite.cases]
+/** A case bound to its suite. Resolves to the reason why it does not apply, if so. */
+interface Entry {
+  readonly name: string
+  run(): Promise<string | undefined>
 }
 
-/** Runs one case if it applies; resolves to the reason why it does not. */
+function entriesOf<C>(suite: Suite<C>): Entry[] {
+  const table: Entry = {
+    name: TABLE_CASE,
+    async run() {
+      assert.deepEqual(tableProblems(suite.cases, await suite.manifest()), [])
+      return undefined
+    },
+  }
+  return [table, ...suite.cases.map((entry) => ({ name: entry.name, run: () => runCase(suite, entry) }))]
+}
+
 async function runCase<C>(suite: Suite<C>, entry: SuiteCase<C>): Promise<string | undefined> {
   const manifest = await suite.manifest()
   const lacking = (entry.needs ?? []).filter((name) => manifest[name] !== true)

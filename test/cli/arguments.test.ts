@@ -47,12 +47,24 @@ describe('reading a command line', () => {
     expect(() => parse('a', '--constructor')).toThrow('push has no option --constructor')
   })
 
-  it.each(['--lock', '--wait', '--owner', '--for'])(
-    'does not accept %s, which would promise a lock that is not taken',
-    (option) => {
-      expect(() => parse('a', option, 'x')).toThrow(`push has no option ${option}`)
-    },
-  )
+  it('keeps a program to run, with options of its own, apart from the rest', () => {
+    const lock = { ...syntax, name: 'lock', positionals: ['NAME'], rest: 'CMD…' }
+    const { positionals, rest, values } = parseArguments(['a', '--dry-run', '--', 'tool', '--label', '-x', '--'], lock)
+    expect([positionals, rest]).toEqual([['a'], ['tool', '--label', '-x', '--']])
+    expect(values).toMatchObject({ 'dry-run': true, label: undefined })
+    expect(parseArguments(['a'], lock).rest).toBeUndefined()
+    expect(() => parseArguments(['a', '--'], lock)).toThrow('After -- lock needs CMD…')
+    expect(() => parseArguments(['a', 'tool'], lock)).toThrow('lock does not know what to do with "tool".')
+    expect(synopsis(lock)).toMatch(/^keelstate lock NAME .*\[-- CMD…\]$/)
+  })
+
+  it('takes any number of arguments where the syntax does', () => {
+    const many = { ...syntax, positionals: ['DIR', 'NAME…?'] }
+    expect(parseArguments(['d'], many).positionals).toEqual(['d'])
+    expect(parseArguments(['d', 'a', 'b', 'c'], many).positionals).toEqual(['d', 'a', 'b', 'c'])
+    expect(() => parseArguments([], many)).toThrow('push needs DIR.')
+    expect(synopsis(many)).toContain('DIR [NAME…]')
+  })
 
   it('says which value is missing, and does not take the next option for it', () => {
     expect(() => parse('a', '--label')).toThrow('--label needs a value (LABEL).')

@@ -28,15 +28,18 @@ interface JsonSchema {
   $defs?: Record<string, JsonSchema>
 }
 
-/** The tables of docs/cli.md's JSON section, one for each command, one for a revision and one for a failure. */
+/** The tables of docs/cli.md's JSON section, one for each command, one for each part that several share, and one for a failure. */
 export function jsonSection(): string {
   const outputs = Object.entries(OUTPUTS).map(
     ([command, schema]) => [command, z.toJSONSchema(schema) as JsonSchema] as const,
   )
-  const revision = outputs.find(([, schema]) => schema.$defs?.revision !== undefined)![1].$defs!.revision!
-  const tables = outputs.map(([command, schema]) => `### ${command}: \`keelstate.${command}/1\`\n\n${table(schema)}`)
+  const shared = Object.assign({}, ...outputs.map(([, schema]) => schema.$defs ?? {})) as Record<string, JsonSchema>
+  const tables = outputs.map(
+    ([command, schema]) => `### ${command}: \`keelstate.${command.replaceAll(' ', '-')}/1\`\n\n${table(schema)}`,
+  )
   const failure = `### A failure, on stderr\n\n${table(z.toJSONSchema(FAILURE) as JsonSchema)}`
-  return [...tables, `### revision\n\n${table(revision)}`, failure].join('\n\n')
+  const parts = Object.entries(shared).map(([name, schema]) => `### ${name}\n\n${table(schema)}`)
+  return [...tables, ...parts, failure].join('\n\n')
 }
 
 function table(schema: JsonSchema): string {

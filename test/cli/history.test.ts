@@ -19,8 +19,8 @@ describe('list', () => {
     await at.ok(['push', 'a'], { input: 'x' })
     const { json } = await at.ok(['list', '--json', '--key', 'env:NOT_SET'])
     expect(json.documents.map((one: { name: string }) => one.name)).toEqual(['a', 'shop/prod'])
-    expect(json.documents[1]).toMatchObject({ seq: 3, hasCurrent: true, recipients: [{ provider: 'static' }] })
-    expect((await at.ok(['list'])).stdout).toMatch(/^NAME .*\na .*\nshop\/prod +3 /)
+    expect(json.documents[1]).toMatchObject({ seq: 4, hasCurrent: true, recipients: [{ provider: 'static' }] })
+    expect((await at.ok(['list'])).stdout).toMatch(/^NAME .*\na .*\nshop\/prod +4 /)
   })
 
   it('shows deleted documents only when asked, and names a head that it cannot read', async () => {

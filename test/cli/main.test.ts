@@ -42,8 +42,9 @@ describe('keelstate', () => {
   it('names the nearest command, option and setting, with exit code 2', async () => {
     const command = await at.run(['psuh', 'a', '--json'])
     expect([command.code, command.json.error.message]).toEqual([2, 'There is no command "psuh"; the nearest is push.'])
-    const option = await at.run(['push', 'a', '--lock', 'store', '--json'])
+    const option = await at.run(['push', 'a', '--lokc', 'store', '--json'])
     expect([option.code, option.json.error.hint]).toEqual([2, 'keelstate push --help'])
+    expect(option.json.error.message).toContain('the nearest is --lock')
     const none = await at.run([])
     expect([none.code, none.stderr]).toEqual([2, expect.stringContaining('keelstate --help')])
     expect((await at.run(['constructor'])).code).toBe(2)
@@ -84,8 +85,11 @@ describe('config', () => {
       file: origin.name,
       settings: [
         { name: 'store', value: 's3://***@b/p', origin },
+        { name: 'lock', value: null, origin: null },
         { name: 'keys', value: ['env:STATE_KEY', 'passphrase:***'], origin },
         { name: 'storeId', value: null, origin: null },
+        { name: 'wait', value: null, origin: null },
+        { name: 'owner', value: null, origin: null },
       ],
     })
     const { stdout } = await at.ok(['config', '--store', 'file:./x'], { env: { KEELSTATE_KEYS: 'hunter2hunter2' } })
@@ -109,11 +113,44 @@ describe('text from a bucket', () => {
     const store = await openStore({ store: `file:${at.path('state')}`, keys: `file:${at.path('state.key')}` })
     const name = `shop/${hostile}`
     const document = store.document({ kind: 'state', segments: ['shop', hostile] }, bytes())
-    const change = { message: hostile, by: hostile, type: hostile, parent: 'any' } as const
+    const change = { message: hostile, by: hostile, parent: 'any' } as const
     await document.commit(Buffer.from(JSON.stringify({ [hostile]: 1 })), { ...change, type: 'json' })
-    await document.commit(Buffer.from(JSON.stringify({ [hostile]: hostile })), change)
+    await document.commit(Buffer.from(JSON.stringify({ [hostile]: hostile })), { ...change, type: hostile })
+    const entry = { address: hostile, type: 'leaf', kind: hostile, inputs: { [hostile]: hostile } }
+    const snapshot = {
+      'format-version': 1,
+      stack: { name: hostile },
+      'deployment-id': hostile,
+      'generated-at': '2026-05-30T12:00:00Z',
+    }
+    const deployed = store.document({ kind: 'state', segments: ['deployed', hostile] }, bytes('snapshot'))
+    await deployed.commit(Buffer.from(JSON.stringify({ ...snapshot, entries: [] })), change)
+    await deployed.commit(Buffer.from(JSON.stringify({ ...snapshot, entries: [entry] })), change)
+    const held = await store
+      .document('held', bytes())
+      .lock({ operation: hostile, reason: hostile, run: hostile, heartbeat: false })
+    held.leave()
     await store.close()
+    const of = `deployed/${hostile}`
     const commands = [
+      ['status', 'held'],
+      ['locks', '--all'],
+      ['push', 'held', '--wait', '0', 'keelstate.json'],
+      ['unlock', 'held'],
+      ['unlock', 'held', '--owner', hostile],
+      ['unlock', 'held', '--owner', held.owner],
+      ['locks', 'reset'],
+      ['status', of],
+      ['diff', of],
+      ['entries', 'list', of],
+      ['entries', 'show', of, hostile],
+      ['entries', 'show', of, `${hostile}x`],
+      ['entries', 'move', of, hostile, `${hostile}2`],
+      ['entries', 'move', of, `${hostile}2`, hostile],
+      ['entries', 'remove', of, hostile],
+      ['import', 'unobin', hostile],
+      ['import', 'unobin', '.', hostile],
+      ['export', 'unobin', hostile, of],
       ['list'],
       ['status', name],
       ['history', name],

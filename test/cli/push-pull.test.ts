@@ -48,10 +48,10 @@ describe('push and pull', () => {
 
   it('make no revision of the same bytes, and still set the label that was asked for', async () => {
     await at.ok(['push', 'a'], { input: 'same' })
-    const stored = at.stored()
+    const documents = at.documents()
     const { stderr } = await at.ok(['push', 'a', '-m', 'again'], { input: 'same' })
     expect(stderr).toContain('unchanged: a is already @1')
-    expect(at.stored()).toEqual(stored)
+    expect(at.documents()).toEqual(documents)
     const { json } = await at.ok(['push', 'a', '--label', 'v1', '--json'], { input: 'same' })
     expect(json).toMatchObject({ unchanged: true, replaced: null, revision: { number: 1, labels: ['v1'] } })
   })

@@ -92,6 +92,7 @@ describe('settings', () => {
     ['{"keys":[""]}', '"keys" must be a key'],
     ['{"keys":[1]}', '"keys" must be a key'],
     ['{"storeId":"abc"}', '"storeId" must be 32 hex digits'],
+    ['{"lock":""}', '"lock" must be "store" or an address'],
   ])('refuse the file %s', (text, why) => {
     expect(() => parseConfiguration(text, '/x/keelstate.json')).toThrow(why)
   })
@@ -108,10 +109,18 @@ describe('the configuration file', () => {
     const good = [
       { store: 'file:./state', keys: ['env:STATE_KEY'], storeId: STORE_ID },
       { store: 's3://b/p', keys: 'plaintext' },
+      { store: 's3://b/p', lock: 'dynamodb://acme-locks?region=eu-west-1', keys: ['aws-kms:alias/acme-state'] },
       {},
     ]
     for (const one of good) expect(check.safeParse(one).success, JSON.stringify(one)).toBe(true)
-    const bad = [{ stor: 'x' }, { store: 'ftp://x' }, { keys: 'hunter2' }, { keys: [] }, { storeId: 'xyz' }]
+    const bad = [
+      { stor: 'x' },
+      { store: 'ftp://x' },
+      { keys: 'hunter2' },
+      { keys: [] },
+      { storeId: 'xyz' },
+      { lock: 's3://x' },
+    ]
     for (const one of bad) expect(check.safeParse(one).success, JSON.stringify(one)).toBe(false)
   })
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { expect } from 'vitest'
+import type { Host } from '../../src/cli/host.ts'
 import { main } from '../../src/cli/main.ts'
 import { FAILURE, OUTPUTS } from '../../src/cli/schemas.ts'
 
@@ -23,6 +24,7 @@ export interface RunOptions {
   /** Somebody sits at the terminal, and types this when asked. */
   typed?: string
   signal?: AbortSignal
+  relaySignals?: Host['relaySignals']
   cwd?: string
 }
 
@@ -47,6 +49,7 @@ export class Workspace {
       stdout: Object.assign(stdout, terminal),
       stderr: Object.assign(stderr, terminal),
       signal: options.signal ?? new AbortController().signal,
+      relaySignals: options.relaySignals ?? (() => () => {}),
     })
     const bytes = (stdout.read() as Buffer | null) ?? Buffer.alloc(0)
     const ran = { code, bytes, stdout: bytes.toString(), stderr: String(stderr.read() ?? ''), json: undefined }
@@ -87,6 +90,11 @@ export class Workspace {
     return Object.fromEntries(regular.map((file) => [file, this.read(join('state', file)).toString('base64')]))
   }
 
+  /** The same without locks, whose records also change when nothing else does. */
+  documents(): Record<string, string> {
+    return Object.fromEntries(Object.entries(this.stored()).filter(([file]) => !file.startsWith('locks/')))
+  }
+
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true })
   }
@@ -96,8 +104,9 @@ export class Workspace {
 function checkedJson(args: readonly string[], ran: Omit<Ran, 'json'>): unknown {
   if (ran.code === 0) {
     const json = JSON.parse(ran.stdout) as { schema: string }
-    const command = args.find((arg) => Object.hasOwn(OUTPUTS, arg))!
-    expect(json.schema).toBe(`keelstate.${command}/1`)
+    const words = args.flatMap((arg, i) => [`${arg} ${args[i + 1]}`, arg])
+    const command = words.find((word) => Object.hasOwn(OUTPUTS, word))!
+    expect(json.schema).toBe(`keelstate.${command.replaceAll(' ', '-')}/1`)
     OUTPUTS[command]!.parse(json)
     return json
   }

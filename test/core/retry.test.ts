@@ -151,6 +151,17 @@ describe('a call that is repeated', () => {
     }
   })
 
+  it('waits for as long as the service asks, and up to a quarter more, however often it failed', async () => {
+    const time = new VirtualTime({ seed: 5 })
+    const deadline = new Deadline(time, { ...LIMITS, operationMs: 10_000_000 })
+    const asked = failing('Throttled', { retryAfterMs: 1_000 })
+    const waits: number[] = []
+    for (let n = 0; n < 50; n++) waits.push(await time.until(deadline.backoff(asked)))
+    expect(Math.min(...waits)).toBeGreaterThanOrEqual(1_000)
+    expect(Math.max(...waits)).toBeLessThanOrEqual(1_250)
+    expect(new Set(waits).size).toBeGreaterThan(25) // who was refused together comes back apart
+  })
+
   it('never waits beyond its time', async () => {
     const { time, deadline } = setUp()
     await time.advance(999)

@@ -17,7 +17,7 @@ export class VirtualTime implements Environment {
   }
 
   now(): number {
-    return this.wall
+    return Math.floor(this.wall)
   }
 
   monotonic(): number {

@@ -11,7 +11,7 @@ import { count, type EngineUnderTest, engines } from './engines.ts'
 for (const engine of engines) {
   for (const versioning of [false, true]) {
     registerSuite(
-      testObjectStore(harness(engine, versioning), { rounds: count(200, 10) }),
+      testObjectStore(harness(engine, versioning), { rounds: count(50, 10) }),
       { describe, it },
       20 * 60_000,
     )

@@ -7,12 +7,16 @@ import {
 } from '@aws-sdk/client-s3'
 import type { S3Engine } from '../../src/testing/s3-matrix/index.ts'
 
-/** An S3 service that runs for the tests. */
-export interface EngineUnderTest {
-  readonly name: S3Engine
+/** A service that runs for the tests, and how clients reach it. */
+export interface RunningService<N extends string> {
+  readonly name: N
   readonly endpoint: string
   readonly region: string
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string }
+}
+
+/** An S3 service. */
+export interface EngineUnderTest extends RunningService<S3Engine> {
   /** Makes an empty bucket and resolves to its name. Buckets are left: the engines of a test run do not outlive it. */
   newBucket(options?: { versioning?: boolean }): Promise<string>
 }
@@ -25,15 +29,21 @@ export function count(full: number, reduced: number): number {
   return process.env.KEELSTATE_PROVE ? full : reduced
 }
 
-function engine(name: S3Engine): EngineUnderTest {
-  const variable = `KEELSTATE_TEST_${name.toUpperCase()}`
+/** What `npm run test:engines` says of a service. */
+export function runningService<N extends string>(name: N): RunningService<N> {
+  const variable = `KEELSTATE_TEST_${name.toUpperCase().replaceAll('-', '_')}`
   const endpoint = required(variable)
-  const region = 'us-east-1'
   const credentials = {
     accessKeyId: required(`${variable}_ACCESS_KEY`),
     secretAccessKey: required(`${variable}_SECRET_KEY`),
   }
-  return { name, endpoint, region, credentials, newBucket }
+  return { name, endpoint, region: 'us-east-1', credentials }
+}
+
+function engine(name: S3Engine): EngineUnderTest {
+  const service = runningService(name)
+  const { endpoint, region, credentials } = service
+  return { ...service, newBucket }
 
   async function newBucket({ versioning = false }: { versioning?: boolean } = {}): Promise<string> {
     const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true })

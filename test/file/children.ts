@@ -6,13 +6,13 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { testFolder } from './folder.ts'
 
-/** Bundles a program of `programs/` into one file that any user may read and that plain Node runs. */
-export async function program(name: string): Promise<string> {
+/** Bundles a TypeScript program into one file that any user may read and that plain Node runs. */
+export async function program(source: URL): Promise<string> {
   const folder = await testFolder()
   await chmod(folder, 0o755)
-  const outfile = join(folder, `${name}.mjs`)
+  const outfile = join(folder, 'program.mjs')
   await build({
-    entryPoints: [fileURLToPath(new URL(`programs/${name}.ts`, import.meta.url))],
+    entryPoints: [fileURLToPath(source)],
     outfile,
     bundle: true,
     platform: 'node',

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -23,7 +24,7 @@ export function fileHarness(parent: string = tmpdir()): ObjectStoreHarness {
       return storeOn(root, disk, { maxBytes: MAX_BYTES })
     },
     openAgain: async (store) => open(rootOf(store)),
-    openMissingBucket: async () => open(await newRoot('missing')),
+    openMissingBucket: async () => open(join(parent, `keelstate-file-missing-${randomUUID()}`)),
     async stall(store) {
       stalled.add(rootOf(store))
     },

@@ -1,8 +1,10 @@
+import { readdir, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { KeelstateError } from '../../src/core/errors.ts'
 import type { VersionToken } from '../../src/core/store.ts'
 import type { FolderStore } from '../../src/file/store.ts'
-import { steppedDisk, storeOn } from './disks.ts'
+import { diskWith, steppedDisk, storeOn } from './disks.ts'
 import { testFolder } from './folder.ts'
 
 const HEAD = 'heads/state/shop/~'
@@ -167,3 +169,32 @@ it.each([HEAD, OBJECT])(
     expect(refused).toBeGreaterThan(0)
   },
 )
+
+it('a collector that has emptied half of a slow writer’s tree when the writer comes back leaves nothing half published', async () => {
+  const root = await testFolder()
+  const names: string[] = []
+  await storeOn(
+    root,
+    steppedDisk(async (_, name) => void names.push(name)),
+  ).put('heads/state/other/~', body('other'), { ifAbsent: true })
+  const writer = pausing(root, names.indexOf('rename'))
+  const put = settled(writer.store.put(HEAD, body('slow'), { ifAbsent: true }))
+  await writer.stopped
+  await new Promise((resolve) => setTimeout(resolve, 2))
+  const collector = storeOn(
+    root,
+    diskWith(async ({ name, args }, run) => {
+      if (name !== 'removeTree') return await run()
+      for (const path of await readdir(String(args[0]), { recursive: true }))
+        await unlink(join(String(args[0]), path)).catch(() => {})
+      writer.goOn()
+      await put
+      return await run()
+    }),
+    { leftoverAgeMs: 0 },
+  )
+  await collector.delete([])
+  expect(await put).toMatchObject({ error: { code: 'Unavailable', details: { notExecuted: true } } })
+  expect(await read(collector, HEAD)).toBeUndefined()
+  await collector.put(HEAD, body('again'), { ifAbsent: true })
+})

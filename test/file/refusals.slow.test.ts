@@ -13,7 +13,7 @@ const asOrdinaryUser = isRoot ? { uid: NOBODY, gid: NOBODY } : {}
 
 /**
  * How to run a shell line that may mount, in a mount namespace that ends with it: as root, else as root of a user namespace. Where neither is
- * possible (macOS, locked-down containers) the same refusals are tried in faults.test.ts on a disk that makes the errors up.
+ * possible (macOS, locked-down containers) the same refusals are tried in faults.slow.test.ts on a disk that makes the errors up.
  */
 async function waysToMount(): Promise<string[] | undefined> {
   for (const flags of [['-m'], ['-rm']]) {
@@ -33,7 +33,7 @@ it.runIf(process.platform === 'linux' && isRoot)('a full disk and a read-only mo
 it.runIf(shell !== undefined)(
   'a full disk is NoSpace, what is there stays as it was, and what fits is still written',
   async () => {
-    const refused = await program('refused')
+    const refused = await program(new URL('programs/refused.ts', import.meta.url))
     const limits = ['size=256k', 'size=64m,nr_inodes=16'] // no blocks left; no inode left for the folder of a new head
     const printed = []
     for (const limit of limits) {
@@ -64,7 +64,7 @@ it.runIf(shell !== undefined)(
 it.runIf(shell !== undefined)(
   'a file system that is mounted read-only is AccessDenied for writes and still readable',
   async () => {
-    const refused = await program('refused')
+    const refused = await program(new URL('programs/refused.ts', import.meta.url))
     const root = await testFolder()
     const line =
       'mount -t tmpfs -o mode=700 none "$1"; "$2" "$3" "$1" create; mount -o remount,bind,ro "$1"; "$2" "$3" "$1" try 10'
@@ -74,7 +74,7 @@ it.runIf(shell !== undefined)(
 )
 
 it('a folder without write permission is AccessDenied for writes, still readable, and not changed', async () => {
-  const refused = await program('refused')
+  const refused = await program(new URL('programs/refused.ts', import.meta.url))
   const root = join(await openFolder(), 'store')
   await mkdir(root)
   await run(process.execPath, [refused, root, 'create'])
@@ -92,7 +92,7 @@ it('a folder without write permission is AccessDenied for writes, still readable
 })
 
 it('the conformance suite runs without a test runner, and as an ordinary user a folder without permission is never an empty store', async () => {
-  const conformance = await program('conformance')
+  const conformance = await program(new URL('programs/conformance.ts', import.meta.url))
   const parent = await openFolder()
   const report: SuiteReport = JSON.parse(await run(process.execPath, [conformance, parent], asOrdinaryUser))
   expect(report.results.filter((result) => result.outcome === 'failed')).toEqual([])

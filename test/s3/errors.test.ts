@@ -1,8 +1,9 @@
 import { inspect } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { ServiceErrorRow } from '../../src/core/driver-error.ts'
 import { type ErrorCode, KeelstateError } from '../../src/core/errors.ts'
 import type { ObjectStore } from '../../src/core/store.ts'
-import { S3_ERRORS, S3_ERRORS_BY_STATUS, type S3ErrorRow } from '../../src/s3/errors.ts'
+import { S3_ERRORS, S3_ERRORS_BY_STATUS } from '../../src/s3/errors.ts'
 import { type S3StoreOptions, s3Store } from '../../src/s3/index.ts'
 import { type S3Server, type S3ServerOptions, startS3Server } from '../../src/testing/index.ts'
 
@@ -49,7 +50,7 @@ afterEach(async () => {
 })
 
 describe('each row of the table', () => {
-  const statusFor = (row: S3ErrorRow) =>
+  const statusFor = (row: ServiceErrorRow) =>
     ({
       PreconditionFailed: 412,
       AccessDenied: 403,

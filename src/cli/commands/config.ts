@@ -2,8 +2,15 @@ import { type Call, type Command, defineCommand } from '../command.ts'
 import { redactAddress, redactKey } from '../redact.ts'
 import type { Origin } from '../settings.ts'
 import { columns, shown } from '../text.ts'
+import { DEFAULT_WAIT } from '../under-lock.ts'
 
 const options = {} as const
+
+/** What is meant when a setting is not set. */
+const DEFAULTS: Readonly<Record<string, string>> = {
+  lock: '(not set: beside the documents)',
+  wait: `(not set: ${DEFAULT_WAIT})`,
+}
 
 interface Shown {
   name: string
@@ -18,17 +25,20 @@ interface Configuration {
 }
 
 async function config(call: Call<typeof options>): Promise<Configuration> {
-  const { store, keys, storeId, file } = await call.settings()
+  const { store, lock, keys, storeId, wait, owner, file } = await call.settings()
   return {
     file: file?.path ?? null,
     settings: [
       { name: 'store', value: store ? redactAddress(store.value) : null, origin: store?.origin ?? null },
+      { name: 'lock', value: lock ? redactAddress(lock.value) : null, origin: lock?.origin ?? null },
       {
         name: 'keys',
         value: keys ? keys.typed.map((key, i) => redactKey(key, keys.value[i])) : null,
         origin: keys?.origin ?? null,
       },
       { name: 'storeId', value: storeId?.value ?? null, origin: storeId?.origin ?? null },
+      { name: 'wait', value: wait?.value ?? null, origin: wait?.origin ?? null },
+      { name: 'owner', value: owner ? shown(owner.value) : null, origin: owner?.origin ?? null },
     ],
   }
 }
@@ -49,7 +59,7 @@ export const command: Command = defineCommand({
   async people({ file, settings }, output) {
     const rows = settings.map(({ name, value, origin }) => [
       name,
-      value === null ? '(not set)' : typeof value === 'string' ? value : value.join(', '),
+      value === null ? (DEFAULTS[name] ?? '(not set)') : typeof value === 'string' ? value : value.join(', '),
       originText(origin),
     ])
     await output.data(columns(rows))

@@ -1,14 +1,17 @@
-import { bytes, type RevisionInfo } from '../../index.ts'
+import { stateDocument } from '../../deployments/index.ts'
+import type { RevisionInfo } from '../../index.ts'
 import { type Call, type Command, defineCommand } from '../command.ts'
-import { notCurrent, parentId } from '../current.ts'
+import { refuseOtherParent } from '../current.ts'
 import { confirm } from '../prompt.ts'
 import { revisionJson, revisionLine } from '../revisions.ts'
 import { shown } from '../text.ts'
+import { LOCK_OPTIONS, underLock } from '../under-lock.ts'
 
 const options = {
   parent: { type: 'string', value: 'REV', help: 'delete only if this revision is current: exit 3 otherwise' },
   yes: { type: 'boolean', help: 'do not ask' },
   'dry-run': { type: 'boolean', help: 'say what would happen, write nothing' },
+  ...LOCK_OPTIONS,
 } as const
 
 interface Deleted {
@@ -23,16 +26,15 @@ async function remove(call: Call<typeof options>): Promise<Deleted> {
   const { signal, host } = call
   const name = call.positionals[0]!
   const { parent: ref, yes, 'dry-run': dryRun } = call.options
-  const document = (await call.open()).document(name, bytes())
+  const document = stateDocument(await call.open(), name)
   const now = await document.info('current', { signal })
-  const parent = await parentId(document, ref, signal)
-  if (parent !== undefined && parent !== now.id) throw notCurrent('delete', name, now)
+  await refuseOtherParent('delete', document, now, ref, signal)
   if (dryRun) return { name, dryRun, deleted: false, revision: now }
   call.progress.stop()
   const asked = `Delete ${shown(name)} with its history? Current is ${revisionLine(now)}.`
   const deleted = yes || (await confirm(host, 'delete', asked, '--yes'))
   // What was shown is what is deleted: a revision that came meanwhile is a conflict.
-  if (deleted) await document.delete({ parent: now.id, signal })
+  if (deleted) await underLock(call, document, 'delete', (held) => held.delete({ parent: now.id, signal }))
   return { name, dryRun, deleted, revision: now }
 }
 

@@ -1,4 +1,5 @@
-import { bytes, type RevisionInfo } from '../../index.ts'
+import { stateDocument } from '../../deployments/index.ts'
+import type { RevisionInfo } from '../../index.ts'
 import { usage } from '../arguments.ts'
 import { type Call, type Command, defineCommand } from '../command.ts'
 import { revisionJson, revisionRow } from '../revisions.ts'
@@ -19,7 +20,7 @@ interface History {
 async function history(call: Call<typeof options>): Promise<History> {
   const name = call.positionals[0]!
   const limit = wholeNumber(call.options.limit)
-  const document = (await call.open()).document(name, bytes())
+  const document = stateDocument(await call.open(), name)
   const revisions: RevisionInfo[] = []
   // One more than is shown, to know whether there is more.
   for await (const info of document.history({ limit: limit + 1, signal: call.signal })) revisions.push(info)

@@ -1,11 +1,14 @@
-import { bytes, type RevisionInfo } from '../../index.ts'
+import { stateDocument } from '../../deployments/index.ts'
+import type { RevisionInfo } from '../../index.ts'
 import { usage } from '../arguments.ts'
 import { type Call, type Command, defineCommand } from '../command.ts'
 import { revisionJson, revisionLine } from '../revisions.ts'
 import { shown } from '../text.ts'
+import { LOCK_OPTIONS, underLock } from '../under-lock.ts'
 
 const options = {
   remove: { type: 'boolean', help: 'take the label away; the revision stays' },
+  ...LOCK_OPTIONS,
 } as const
 
 interface Labelled {
@@ -20,11 +23,16 @@ async function label(call: Call<typeof options>): Promise<Labelled> {
   const { remove } = call.options
   const [name = '', text = '', ref] = positionals
   if (remove && ref !== undefined) throw usage('label', '--remove takes no REV: a label is on one revision only.')
-  const document = (await call.open()).document(name, bytes())
-  if (!remove)
-    return { name, label: text, removed: false, revision: await document.label(text, ref ?? 'current', { signal }) }
-  await document.unlabel(text, { signal })
-  return { name, label: text, removed: true }
+  const document = stateDocument(await call.open(), name)
+  // What is not there is said before a lock is taken, which would make a document of that name.
+  if (!remove) await document.info(ref ?? 'current', { signal })
+  else if (!Object.hasOwn(await document.labels({ signal }), text)) await document.unlabel(text, { signal })
+  return await underLock(call, document, 'label', async (held) => {
+    if (!remove)
+      return { name, label: text, removed: false, revision: await held.label(text, ref ?? 'current', { signal }) }
+    await held.unlabel(text, { signal })
+    return { name, label: text, removed: true }
+  })
 }
 
 export const command: Command = defineCommand({

@@ -1,4 +1,5 @@
-import { bytes, type Revision } from '../../index.ts'
+import { stateDocument } from '../../deployments/index.ts'
+import type { Revision } from '../../index.ts'
 import { type Call, type Command, defineCommand } from '../command.ts'
 import { replaceFile } from '../local-files.ts'
 import { revisionJson, revisionLine } from '../revisions.ts'
@@ -23,7 +24,7 @@ interface Pulled {
 async function pull(call: Call<typeof options>): Promise<Pulled> {
   const name = call.positionals[0]!
   const { output: file, rev = 'current' } = call.options
-  const document = (await call.open()).document(name, bytes())
+  const document = stateDocument(await call.open(), name)
   const revision = await document.revision(rev, { signal: call.signal })
   if (file === undefined || file === '-') return { name, revision }
   await replaceFile(file, revision.value, call.host.cwd)

@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto'
 import { BODY_TYPES, chooseBodyType } from '../../core/body-type.ts'
 import { KeelstateError } from '../../core/errors.ts'
-import { bytes, type RevisionInfo } from '../../index.ts'
+import { stateDocument } from '../../deployments/index.ts'
+import type { RevisionInfo } from '../../index.ts'
 import { usage } from '../arguments.ts'
 import { type Call, type Command, defineCommand } from '../command.ts'
-import { currentInfo, notCurrent, parentId } from '../current.ts'
+import { currentInfo, refuseOtherParent } from '../current.ts'
 import { readBody } from '../local-files.ts'
 import { revisionJson, revisionLine } from '../revisions.ts'
 import { byteCount, shown, suggestion } from '../text.ts'
+import { LOCK_OPTIONS, underLock } from '../under-lock.ts'
 
 const options = {
   message: { type: 'string', short: 'm', value: 'TEXT', help: 'why; kept in the revision' },
@@ -24,6 +26,7 @@ const options = {
   },
   'dry-run': { type: 'boolean', help: 'say what would happen, write nothing' },
   'allow-empty': { type: 'boolean', help: 'let an empty body through' },
+  ...LOCK_OPTIONS,
 } as const
 
 interface Pushed {
@@ -41,32 +44,28 @@ async function push(call: Call<typeof options>): Promise<Pushed> {
   const name = positionals[0]!
   const file = positionals[1] ?? (host.stdin.isTTY === true ? undefined : '-')
   if (file === undefined) throw usage('push', 'push needs a FILE, or a body on standard input.')
-  const { message, label, parent: parentRef, 'dry-run': dryRun } = call.options
+  const { message, label, parent, 'dry-run': dryRun } = call.options
   const chosenType = checkedType(call.options.type)
-  const document = (await call.open()).document(name, bytes())
+  const document = stateDocument(await call.open(), name)
   const body = await readBody(file, host)
   if (body.length === 0 && !call.options['allow-empty']) throw emptyBody(name)
 
-  const now = await currentInfo(document, signal)
-  const parent = await parentId(document, parentRef, signal)
-  if (parent !== undefined && parent !== (now?.id ?? 'none')) throw notCurrent('push', name, now)
-  const type = chooseBodyType(body, chosenType, now?.type)
-  const result = { name, dryRun, type, bytes: body.length }
-  if (now !== undefined && sameBytes(body, now)) {
-    const moved = label !== undefined && !dryRun ? await document.label(label, now.id, { signal }) : now
-    return { ...result, type: now.type, unchanged: true, revision: moved }
+  const compare = async (now: RevisionInfo | undefined): Promise<Pushed> => {
+    await refuseOtherParent('push', document, now, parent, signal)
+    const type = chooseBodyType(body, chosenType, now?.type)
+    const result = { name, dryRun, type, bytes: body.length }
+    if (now !== undefined && sameBytes(body, now)) return { ...result, type: now.type, unchanged: true, revision: now }
+    return { ...result, unchanged: false, ...(now && { replaced: now }) }
   }
-  if (dryRun) return { ...result, unchanged: false, ...(now && { replaced: now }) }
-  const change = {
-    // Without --parent whatever is current when the commit lands is replaced; the commit says what that was.
-    parent: parent ?? 'any',
-    type,
-    signal,
-    ...(message !== undefined && { message }),
-    ...(label !== undefined && { label }),
-  }
-  const revision = await document.commit(body, change)
-  return { ...result, unchanged: false, revision, ...(revision.replaced && { replaced: revision.replaced }) }
+  if (dryRun) return await compare(await currentInfo(document, signal))
+  return await underLock(call, document, 'push', async (held) => {
+    const compared = await compare(held.current)
+    const { unchanged, type } = compared
+    if (unchanged && label === undefined) return compared
+    if (unchanged) return { ...compared, revision: await held.label(label!, held.current!.id, { signal }) }
+    const change = { type, signal, ...(message !== undefined && { message }), ...(label !== undefined && { label }) }
+    return { ...compared, revision: await held.commit(body, change) }
+  })
 }
 
 function checkedType(type: string | undefined): string | undefined {

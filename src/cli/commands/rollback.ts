@@ -1,12 +1,15 @@
-import { bytes, type RevisionInfo } from '../../index.ts'
+import { stateDocument } from '../../deployments/index.ts'
+import type { RevisionInfo } from '../../index.ts'
 import { type Call, type Command, defineCommand } from '../command.ts'
 import { currentInfo } from '../current.ts'
 import { revisionJson, revisionLine } from '../revisions.ts'
 import { shown } from '../text.ts'
+import { LOCK_OPTIONS, underLock } from '../under-lock.ts'
 
 const options = {
   message: { type: 'string', short: 'm', value: 'TEXT', help: 'why; kept in the new revision' },
   'dry-run': { type: 'boolean', help: 'say what would happen, write nothing' },
+  ...LOCK_OPTIONS,
 } as const
 
 interface RolledBack {
@@ -21,15 +24,18 @@ async function rollback(call: Call<typeof options>): Promise<RolledBack> {
   const { signal, positionals } = call
   const { message, 'dry-run': dryRun } = call.options
   const [name = '', ref = ''] = positionals
-  const document = (await call.open()).document(name, bytes())
+  const document = stateDocument(await call.open(), name)
   const target = await document.info(ref, { signal })
   if (dryRun) {
     const now = await currentInfo(document, signal)
     return { name, dryRun, target, ...(now && { replaced: now }) }
   }
   // By id: `current~1` means the revision that was shown, also when somebody pushes meanwhile.
-  const revision = await document.rollback(target.id, { signal, ...(message !== undefined && { message }) })
-  return { name, dryRun, target, revision, ...(revision.replaced && { replaced: revision.replaced }) }
+  return await underLock(call, document, 'rollback', async (held) => {
+    const change = { signal, parent: held.current ?? 'none', ...(message !== undefined && { message }) }
+    const revision = await held.rollback(target.id, change)
+    return { name, dryRun, target, revision, ...(revision.replaced && { replaced: revision.replaced }) }
+  })
 }
 
 export const command: Command = defineCommand({

@@ -1,27 +1,66 @@
-import { bytes, type DocumentStatus } from '../../index.ts'
+import { KeelstateError } from '../../core/errors.ts'
+import { type Snapshot, snapshotDocument, stateDocument } from '../../deployments/index.ts'
+import type { DocumentStatus, LockHolder, Store } from '../../index.ts'
 import { type Call, type Command, defineCommand } from '../command.ts'
+import { lockJson } from '../locks.ts'
 import { headJson, revisionJson, revisionLine } from '../revisions.ts'
+import { entryCounts } from '../snapshots.ts'
 import { byteCount, columns, shown } from '../text.ts'
+import { holderLine } from '../under-lock.ts'
 
 const options = {} as const
 
-function status(call: Call<typeof options>): Promise<DocumentStatus> {
-  return call.open().then((store) => store.document(call.positionals[0]!, bytes()).status({ signal: call.signal }))
+interface Status {
+  head: DocumentStatus
+  /** Who holds the lock; absent when nobody does. */
+  holder?: LockHolder
+  /** What is current, when that is a snapshot. */
+  snapshot?: Snapshot
+}
+
+async function status(call: Call<typeof options>): Promise<Status> {
+  const { signal } = call
+  const name = call.positionals[0]!
+  const store = await call.open()
+  const document = stateDocument(store, name)
+  const [head, holder] = await Promise.all([document.status({ signal }), document.holder({ signal })])
+  const snapshot = head.current?.type === 'snapshot' ? await currentSnapshot(store, name, signal) : undefined
+  return { head, ...(holder?.held && { holder }), ...(snapshot && { snapshot }) }
+}
+
+/** A body that was pushed as a snapshot and does not read as one has no entries to show. */
+async function currentSnapshot(store: Store, name: string, signal: AbortSignal): Promise<Snapshot | undefined> {
+  try {
+    return (await snapshotDocument(store, name).read({ signal }))?.value
+  } catch (error) {
+    if (KeelstateError.is(error, 'InvalidInput')) return undefined
+    throw error
+  }
+}
+
+function snapshotRows(snapshot: Snapshot): string[][] {
+  const { factory, generatedAt } = snapshot
+  const counts = Object.entries(entryCounts(snapshot)).flatMap(([type, n]) => (n > 0 ? [`${n} ${type}`] : []))
+  const program = [factory.name, factory.version, factory.contentRevision].filter((part) => part !== '')
+  return [
+    ['factory', `${shown(program.join(' '))}, at ${shown(generatedAt)}`],
+    ['entries', `${snapshot.entries?.length ?? 0}${counts.length > 0 ? `: ${counts.join(', ')}` : ''}`],
+  ]
 }
 
 export const command: Command = defineCommand({
   name: 'status',
-  about: 'Shows what is current in NAME, its labels, and which keys open it.',
+  about: 'Shows what is current in NAME, who holds its lock, its labels, and which keys open it.',
   positionals: ['NAME'],
   options,
   examples: [['status shop/prod', 'what is current, and who wrote it']],
   run: status,
-  async people(found, output) {
-    const { current, tombstone } = found
-    const labels = Object.entries(found.labels).map(([label, id]) => `${shown(label)} = ${shown(id)}`)
-    const keys = found.recipients.map(({ provider, keyId }) => `${shown(provider)}:${shown(keyId)}`)
+  async people({ head, holder, snapshot }, output) {
+    const { current, tombstone } = head
+    const labels = Object.entries(head.labels).map(([label, id]) => `${shown(label)} = ${shown(id)}`)
+    const keys = head.recipients.map(({ provider, keyId }) => `${shown(provider)}:${shown(keyId)}`)
     const rows = [
-      ['document', shown(found.name)],
+      ['document', shown(head.name)],
       [
         'current',
         current
@@ -36,20 +75,33 @@ export const command: Command = defineCommand({
             ['body', `${shown(current.type)}, ${byteCount(current.bytes)}`],
           ]
         : []),
-      ['revisions', `${found.lastNumber} committed so far`],
+      ...(snapshot ? snapshotRows(snapshot) : []),
+      ['revisions', `${head.lastNumber} committed so far`],
       ['labels', labels.join(', ') || 'none'],
+      ['lock', holder ? `held by ${holderLine(holder)}` : 'free'],
       ['keys', keys.join(', ') || 'plaintext'],
-      ['head', `${byteCount(found.headBytes)}, write ${found.seq}, epoch ${found.epoch}`],
+      ['head', `${byteCount(head.headBytes)}, write ${head.seq}, epoch ${head.epoch}`],
     ]
     await output.data(columns(rows))
   },
-  json: (found) => ({
-    ...headJson(found),
-    current: found.current ? revisionJson(found.current) : null,
-    lastNumber: found.lastNumber,
-    labels: { ...found.labels },
-    deleted: found.tombstone
-      ? { at: found.tombstone.at, by: found.tombstone.by, message: found.tombstone.message }
+  json: ({ head, holder, snapshot }) => ({
+    ...headJson(head),
+    current: head.current ? revisionJson(head.current) : null,
+    lastNumber: head.lastNumber,
+    labels: { ...head.labels },
+    lock: holder ? lockJson(holder) : null,
+    snapshot: snapshot
+      ? {
+          factory: {
+            name: snapshot.factory.name,
+            version: snapshot.factory.version,
+            contentRevision: snapshot.factory.contentRevision,
+          },
+          stack: snapshot.stack,
+          generatedAt: snapshot.generatedAt,
+          entries: entryCounts(snapshot),
+        }
       : null,
+    deleted: head.tombstone ? { at: head.tombstone.at, by: head.tombstone.by, message: head.tombstone.message } : null,
   }),
 })

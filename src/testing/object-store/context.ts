@@ -115,6 +115,11 @@ export function sorted(keys: readonly ObjectKey[]): ObjectKey[] {
   return [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
 }
 
+/** Lets timers run: a loop on a driver that never waits for anything must not keep a time-out from firing. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
 /** Runs `work` on every item, at most eight at a time: what a client with a modest connection pool does. */
 export async function forEach<T>(
   items: readonly T[],

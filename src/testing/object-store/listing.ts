@@ -14,6 +14,7 @@ import {
   PREFIXES,
   sorted,
   stored,
+  turn,
 } from './context.ts'
 
 const MANY = 1_005 // just over the page of the port
@@ -157,26 +158,32 @@ export const listingCases: readonly ObjectStoreCase[] = [
       const keys = [head('before'), head('moving'), head('moving', 'below')]
       for (const key of keys) await store.put(key, bytes('start'), ABSENT)
       const [writer, reader] = [store, (await handles()).at(-1)!]
-      let done = false
-      const moving = (async () => {
+      let moved = false
+      const move = async () => {
         for (let n = 0; n < rounds; n += 1) {
+          await turn()
           await writer.put(keys[1]!, bytes(`move ${n}`), { ifMatch: (await stored(writer, keys[1]!)).token })
         }
-        done = true
-      })()
-      while (!done) {
-        const listing = listKeys(reader, PREFIXES.heads)
-        await Promise.race([moving, listing])
-        assert.deepEqual(await listing, sorted(keys))
       }
-      await moving
+      const watch = async () => {
+        while (!moved) {
+          await turn()
+          assert.deepEqual(await listKeys(reader, PREFIXES.heads), sorted(keys))
+        }
+      }
+      const moving = move().finally(() => {
+        moved = true
+      })
+      await Promise.all([moving, watch()])
     },
   },
 ]
 
 async function comeAndGo(store: ObjectStore, keys: readonly string[], signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
+    await turn()
     await forEach(keys, (key) => store.put(key, bytes('passes'), ABSENT))
+    await turn()
     await store.delete(keys)
   }
 }

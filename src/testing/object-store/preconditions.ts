@@ -14,6 +14,7 @@ import {
   type ObjectStoreCase,
   object,
   stored,
+  turn,
 } from './context.ts'
 
 const RACERS = 16
@@ -103,15 +104,11 @@ export const preconditionCases: readonly ObjectStoreCase[] = [
       await store.put(key, bytes('start'), ABSENT)
       const all = await handles()
       const each = Array.from({ length: Math.min(rounds, 25) }, (_, n) => n)
-      await Promise.all(
-        all.map((handle, writer) =>
-          append(
-            handle,
-            key,
-            each.map((n) => `${writer}:${n}`),
-          ),
-        ),
-      )
+      const append = (handle: ObjectStore, writer: number) => {
+        const entries = each.map((n) => `${writer}:${n}`)
+        return appendAll(handle, key, entries, (all.length - 1) * each.length)
+      }
+      await Promise.all(all.map(append))
       const expected = all.flatMap((_, writer) => each.map((n) => `${writer}:${n}`))
       const found = Buffer.from((await stored(store, key)).bytes)
         .toString()
@@ -160,10 +157,22 @@ async function race(
   }
 }
 
-/** Adds each entry to the list at `key` by compare-and-swap. An answer that left the outcome open is settled by reading the list. */
-async function append(store: ObjectStore, key: ObjectKey, entries: readonly string[]): Promise<void> {
+/**
+ * Adds each entry to the list at `key` by compare-and-swap. An answer that left the outcome open is settled by reading the list.
+ *
+ * @param others How many writes others make at most: each refusal means that one of them was made in between.
+ */
+async function appendAll(
+  store: ObjectStore,
+  key: ObjectKey,
+  entries: readonly string[],
+  others: number,
+): Promise<void> {
   for (const entry of entries) {
+    let refusals = 0
+    let allowed = others
     for (;;) {
+      await turn()
       const { bytes: body, token } = await stored(store, key)
       const list = Buffer.from(body).toString().split(',')
       if (list.includes(entry)) break
@@ -173,6 +182,9 @@ async function append(store: ObjectStore, key: ObjectKey, entries: readonly stri
       } catch (error) {
         if (KeelstateError.is(error, 'Throttled')) await new Promise((resolve) => setTimeout(resolve, 200))
         else await assertRejects(Promise.reject(error), 'PreconditionFailed', 'Unavailable')
+        if (KeelstateError.is(error, 'PreconditionFailed')) refusals += 1
+        else allowed += 1 // this attempt may land yet
+        assert.ok(refusals <= allowed, 'a writer was refused more often than others wrote')
       }
     }
   }

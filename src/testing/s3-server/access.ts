@@ -1,7 +1,8 @@
 import { globPattern } from '../faults.ts'
+import type { RawRequest } from '../http-fixture.ts'
 import { S3Refusal } from './answers.ts'
 import type { S3Bucket } from './buckets.ts'
-import type { RawRequest, S3Request } from './request.ts'
+import type { S3Request } from './request.ts'
 import { readAuthorization, verifySignature } from './signature.ts'
 
 export type S3Permission = 'DeleteObject' | 'GetObject' | 'ListBucket' | 'PutObject'

@@ -1,13 +1,7 @@
+import type { HttpAnswer } from '../http-fixture.ts'
 import { element, type XmlChild, xmlDocument } from './xml.ts'
 
-/** What the server sends back. */
-export interface S3Answer {
-  status: number
-  headers: Record<string, string>
-  body: Uint8Array
-  /** The service's error code, when it is an error. */
-  code?: string
-}
+export type S3Answer = HttpAnswer
 
 /** The error codes that the server gives by itself. */
 export type S3RefusalCode =

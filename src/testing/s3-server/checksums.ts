@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
+import { crc32c } from '../checksums.ts'
 import { notImplemented, S3Refusal } from './answers.ts'
 import type { S3Request } from './request.ts'
 
@@ -8,7 +9,7 @@ const NOT_VALUES = new Set([`${PREFIX}mode`, `${PREFIX}algorithm`, `${PREFIX}typ
 
 const ALGORITHMS: Record<string, { bytes: number; of: (body: Uint8Array) => Buffer }> = {
   crc32: { bytes: 4, of: (body) => bigEndian(crc32(body)) },
-  crc32c: { bytes: 4, of: (body) => bigEndian(crc32c(body)) },
+  crc32c: { bytes: 4, of: crc32c },
   sha1: { bytes: 20, of: (body) => createHash('sha1').update(body).digest() },
   sha256: { bytes: 32, of: (body) => createHash('sha256').update(body).digest() },
 }
@@ -93,14 +94,4 @@ function bigEndian(value: number): Buffer {
   const bytes = Buffer.alloc(4)
   bytes.writeUInt32BE(value >>> 0)
   return bytes
-}
-
-/** CRC-32C (Castagnoli), reflected polynomial 0x82F63B78. */
-function crc32c(body: Uint8Array): number {
-  let crc = ~0
-  for (const byte of body) {
-    crc ^= byte
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (0x82f63b78 & -(crc & 1))
-  }
-  return ~crc
 }

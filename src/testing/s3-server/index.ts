@@ -1,3 +1,4 @@
+export type { HttpRequestRecord as S3RequestRecord } from '../http-fixture.ts'
 export type { S3Credential, S3Denial, S3Permission } from './access.ts'
 export type {
   BucketOptions,
@@ -8,6 +9,5 @@ export type {
   ServerSideEncryption,
   Versioning,
 } from './buckets.ts'
-export type { S3RequestRecord } from './log.ts'
 export type { ConditionsMode } from './operations.ts'
 export { type S3Server, type S3ServerOptions, startS3Server } from './server.ts'

@@ -1,3 +1,4 @@
+import type { RawRequest } from '../http-fixture.ts'
 import { notImplemented, S3Refusal } from './answers.ts'
 import { decodeAwsChunked } from './checksums.ts'
 
@@ -25,15 +26,6 @@ export interface S3Request {
   /** Names in lower case; trailers included. */
   readonly headers: Readonly<Record<string, string>>
   /** Decoded when it came in chunks. */
-  readonly body: Uint8Array
-}
-
-/** What came over the wire, before it is understood. */
-export interface RawRequest {
-  readonly method: string
-  /** Path and query as sent. */
-  readonly url: string
-  readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array
 }
 

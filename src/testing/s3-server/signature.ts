@@ -1,6 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import type { RawRequest } from '../http-fixture.ts'
 import { notImplemented, S3Refusal } from './answers.ts'
-import type { RawRequest } from './request.ts'
 
 const ALGORITHM = 'AWS4-HMAC-SHA256'
 const MAX_SKEW_MS = 15 * 60_000

@@ -96,10 +96,10 @@ export class Trial {
     return this.context.place.faults
   }
 
-  /** Limits in which an unanswered request is soon given up. */
+  /** Limits in which an unanswered request is soon given up, and the operation is not. */
   get hasty(): Limits {
     const { attemptMs } = this.context
-    return { attemptMs, attemptMsPerMegabyte: 1_000, operationMs: Math.max(3_000, 20 * attemptMs) }
+    return { attemptMs, attemptMsPerMegabyte: 1_000, operationMs: PATIENT.operationMs }
   }
 
   /** The same, for an operation that is to run out of time. */

@@ -4,6 +4,7 @@ import { type Crowd, HEAD_WRITES, type HeadWrite } from './head-writes.ts'
 /** Hundreds of writes of others between a write and the question what became of it: more than the head keeps the ids of. */
 
 const KEPT_BY_PRUNE = 10
+const SPILLS = 20 // commits after which the first ids have moved from the head to a segment
 
 const crowds: Readonly<Record<Crowd, (document: TrialDocument, count: number) => Promise<void>>> = {
   async commits(document, count) {
@@ -52,4 +53,26 @@ function casesOf(kind: HeadWrite): VerdictCase[] {
   })
 }
 
-export const overtakenCases: readonly VerdictCase[] = HEAD_WRITES.flatMap(casesOf)
+/** A tombstone drops the segments with the ids of earlier writes: what became of one cannot be told any more, and is not guessed. */
+function forgotten(kind: HeadWrite): VerdictCase[] {
+  return (['after', 'before'] as const).map((when) => ({
+    name: `${kind.name}: it ${when === 'after' ? 'lands' : 'is lost'}, and is asked for after a delete and commits of others`,
+    needs: ['hold'],
+    async run(context) {
+      const trial = await Trial.prepare(context, kind)
+      const { hold, ended } = await trial.beginHeld(when)
+      await trial.others(async (document) => {
+        await crowds.commits(document, SPILLS)
+        await document.delete()
+        await crowds.commits(document, context.others)
+      })
+      await hold.drop()
+      await trial.expect(await ended, 'OutcomeUnknown', { landed: when === 'after', kept: false, outcome: 'undecided' })
+    },
+  }))
+}
+
+export const overtakenCases: readonly VerdictCase[] = [
+  ...HEAD_WRITES.flatMap(casesOf),
+  ...HEAD_WRITES.flatMap(forgotten),
+]

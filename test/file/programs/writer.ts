@@ -1,4 +1,5 @@
-// Creates and moves one head, and creates objects, without end, until it is killed. Prints what was acknowledged, one number a line.
+// Creates and moves one head, and creates objects, without end, until it is killed. Prints `ready`, then what was
+// acknowledged, one number a line.
 import { writeSync } from 'node:fs'
 import { KeelstateError } from '../../../src/core/errors.ts'
 import { fileStore } from '../../../src/file/index.ts'
@@ -6,6 +7,7 @@ import { bodyOf, numberOf, objectKeyOf } from './numbered.ts'
 
 const [root = '', key = ''] = process.argv.slice(2)
 const store = fileStore({ root })
+writeSync(1, 'ready\n')
 for (;;) {
   try {
     const found = await store.get(key)

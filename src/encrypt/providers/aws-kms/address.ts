@@ -1,51 +1,107 @@
 import { KeelstateError } from '../../../core/errors.ts'
+import { nearest } from '../../../core/nearest.ts'
 
-/** A key of AWS KMS as configured. */
+/** A key of AWS KMS as configured. What an address leaves out is unknown here and left to KMS and the SDK. */
 export interface AwsKmsKey {
-  /** ARN, key id, alias (`alias/NAME`) or alias ARN. */
+  /** What KMS is asked for: the ARN of a key or an alias, a key id, or `alias/NAME`. */
   readonly keyId: string
+  /** Id of the key itself; unknown of an alias. */
+  readonly id?: string
+  readonly account?: string
   readonly region?: string
   /** For emulators and private endpoints. */
   readonly endpoint?: string
 }
 
-const KEY_ID =
-  /^(arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:(key|alias)\/[A-Za-z0-9/_-]+|alias\/[A-Za-z0-9/_-]+|(mrk-)?[0-9a-f-]{32,36})$/
+// https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id
+const ID = /^(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32})$/
+const ALIAS = /^alias\/[A-Za-z0-9/_-]{1,250}$/
+const ARN = /^arn:(?<partition>aws[a-z-]*):kms:(?<region>[a-z0-9-]+):(?<account>\d{12}):(?<resource>.+)$/
+const REGION = /^[a-z]{2,}(?:-[a-z]+)+-\d+$/
+const PARAMETERS = ['region', 'endpoint']
 
 /**
  * Reads what follows `aws-kms:` in an address: a key, perhaps with `?region=…&endpoint=…`.
  *
- * @throws {KeelstateError} `InvalidOptions`.
+ * @throws {KeelstateError} `InvalidOptions`. What is refused is not repeated: it may be a secret.
  */
 export function parseAwsKmsKey(text: string): AwsKmsKey {
-  const [keyId = '', query = ''] = text.split('?', 2)
-  if (!KEY_ID.test(keyId))
+  const mark = text.indexOf('?')
+  const key = readKey(mark < 0 ? text : text.slice(0, mark))
+  const { region, endpoint } = readParameters(mark < 0 ? '' : text.slice(mark + 1))
+  if (region !== undefined && key.region !== undefined && region !== key.region)
+    throw invalid(`the ARN names the region ${key.region}, and ?region= another`, 'Leave out ?region=.')
+  return { ...key, ...(region === undefined ? {} : { region }), ...(endpoint === undefined ? {} : { endpoint }) }
+}
+
+/**
+ * Whether the key that a key table names by its ARN may be the configured one, as far as that shows without asking KMS. The replicas of a
+ * multi-Region key are one key.
+ */
+export function mayBeKey(configured: AwsKmsKey, arn: string): boolean {
+  const named = readArn(arn)
+  if (named?.id === undefined) return false
+  if (configured.id !== undefined && configured.id !== named.id) return false
+  if (configured.account !== undefined && configured.account !== named.account) return false
+  return configured.region === undefined || configured.region === named.region || named.id.startsWith('mrk-')
+}
+
+/** Whether `text` is the ARN of a key: what key tables record. */
+export function isKeyArn(text: string): boolean {
+  return readArn(text)?.id !== undefined
+}
+
+function readKey(text: string): AwsKmsKey {
+  if (ALIAS.test(text)) return { keyId: text }
+  if (ID.test(text)) return { keyId: text, id: text }
+  const named = readArn(text)
+  if (named === undefined)
     throw invalid(
-      'After aws-kms: comes an ARN, a key id or alias/NAME.',
+      'after aws-kms: comes the ARN of a key or an alias, a key id, or alias/NAME',
       'For example aws-kms:alias/acme-state?region=eu-west-1.',
     )
-  const options: { region?: string; endpoint?: string } = {}
+  return { keyId: text, ...named }
+}
+
+function readArn(text: string): { id?: string; account: string; region: string } | undefined {
+  const { region, account, resource } = ARN.exec(text)?.groups ?? {}
+  if (region === undefined || account === undefined || resource === undefined) return undefined
+  if (ALIAS.test(resource)) return { account, region }
+  const id = resource.startsWith('key/') ? resource.slice('key/'.length) : ''
+  return ID.test(id) ? { id, account, region } : undefined
+}
+
+function readParameters(query: string): { region?: string; endpoint?: string } {
+  const found = new Map<string, string>()
   for (const [name, value] of new URLSearchParams(query)) {
-    if (name !== 'region' && name !== 'endpoint')
+    if (!PARAMETERS.includes(name)) {
+      const near = nearest(name, PARAMETERS)
       throw invalid(
-        `An aws-kms: address has no parameter ${JSON.stringify(name.slice(0, 40))}.`,
-        'It takes region and endpoint.',
+        `it takes no such parameter${near === undefined ? '' : `; the nearest is ${near}`}`,
+        'Known are region and endpoint.',
       )
-    options[name] = value
+    }
+    if (found.has(name)) throw invalid(`${name} stands twice in it`)
+    found.set(name, value)
   }
-  const region = options.region ?? regionOf(keyId)
-  return {
-    keyId,
-    ...(region === undefined ? {} : { region }),
-    ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
-  }
+  const region = found.get('region')
+  if (region !== undefined && !REGION.test(region)) throw invalid('?region= is no region of AWS', 'Such as eu-west-1.')
+  const endpoint = found.get('endpoint')
+  if (endpoint !== undefined && !isEndpoint(endpoint))
+    throw invalid('?endpoint= has to be an http: or https: address without user, query or fragment')
+  return { ...(region === undefined ? {} : { region }), ...(endpoint === undefined ? {} : { endpoint }) }
 }
 
-/** The region inside an ARN. */
-function regionOf(keyId: string): string | undefined {
-  return keyId.startsWith('arn:') ? keyId.split(':')[3] : undefined
+function isEndpoint(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, username, password, search, hash } = new URL(text)
+  return (protocol === 'http:' || protocol === 'https:') && `${username}${password}${search}${hash}` === ''
 }
 
-function invalid(message: string, hint: string): KeelstateError<'InvalidOptions'> {
-  return new KeelstateError('InvalidOptions', { message, hint, details: { option: 'keys' } })
+function invalid(why: string, hint?: string): KeelstateError<'InvalidOptions'> {
+  return new KeelstateError('InvalidOptions', {
+    message: `An aws-kms: key cannot be used as written: ${why}. It is not repeated here because it may hold a secret.`,
+    details: { option: 'keys' },
+    ...(hint === undefined ? {} : { hint }),
+  })
 }

@@ -1,92 +1,211 @@
-import { type CommonDetails, KeelstateError, printable } from '../../../core/errors.ts'
+import { type CommonDetails, type ErrorCode, KeelstateError, printable } from '../../../core/errors.ts'
+import type { KmsCall } from './bounded.ts'
 
-type Meaning = {
-  code: 'AccessDenied' | 'Unauthenticated' | 'InvalidOptions' | 'Throttled' | 'Timeout' | 'Unavailable' | 'Aborted'
-  says: string
-  hint?: string
+/** What an answer of KMS, or a failure on the way to it, means. */
+export interface KmsErrorRow {
+  /** Error codes of the service, names of the SDK's errors, codes of Node's. */
+  readonly names: readonly string[]
+  readonly code: ErrorCode
+  /** Ends the sentence "AWS KMS … with KEY: ". */
+  readonly says: string
+  readonly hint?: string
+  /** The service's text may repeat what was signed and is left out. */
+  readonly quiet?: true
+  /** Where the vendor describes it. */
+  readonly page: string
 }
 
-/** https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html#API_Decrypt_Errors and CommonErrors.html beside it */
-const BY_NAME: Readonly<Record<string, Meaning>> = {
-  AccessDeniedException: {
+const COMMON = 'https://docs.aws.amazon.com/kms/latest/APIReference/CommonErrors.html'
+const GENERATE =
+  'https://docs.aws.amazon.com/kms/latest/APIReference/API_GenerateDataKey.html#API_GenerateDataKey_Errors'
+const STATES = 'https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html'
+const QUOTAS = 'https://docs.aws.amazon.com/kms/latest/developerguide/requests-per-second.html'
+const CREDENTIALS = 'https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html'
+const REGION = 'https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html'
+const HANDLER = 'https://github.com/smithy-lang/smithy-typescript/tree/main/packages/node-http-handler'
+const NODE = 'https://nodejs.org/docs/latest-v20.x/api/errors.html#common-system-errors'
+
+const CREDENTIALS_HINT =
+  'Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the profile (AWS_PROFILE) or the role that this process runs under.'
+
+/** KMS's answers → our codes. What it says of the wrapped bytes themselves is told by `isRefusedCiphertext` and `isOtherKey`. */
+export const KMS_ERRORS: readonly KmsErrorRow[] = [
+  {
+    names: ['AccessDeniedException', 'NotAuthorized', 'OptInRequired'],
     code: 'AccessDenied',
-    says: 'permission is missing',
-    hint: 'Needed are kms:GenerateDataKey, kms:Encrypt and kms:Decrypt on the key.',
+    says: 'it is not allowed',
+    hint: 'Readers need kms:Decrypt on the key; who makes documents needs kms:GenerateDataKey, and kms:Encrypt where it is not the first key.',
+    page: COMMON,
   },
-  DisabledException: {
+  {
+    names: ['DisabledException'],
     code: 'AccessDenied',
     says: 'the key is disabled',
-    hint: 'Enable the key, or use another recipient of the document.',
+    hint: 'Enable the key, or open the document with another of its keys.',
+    page: STATES,
   },
-  KMSInvalidStateException: {
+  {
+    names: ['KMSInvalidStateException'],
     code: 'AccessDenied',
-    says: 'the key is not usable in its state',
-    hint: 'It may be waiting for its deletion: cancel that.',
+    says: 'the state of the key does not allow it',
+    hint: 'It may be waiting for its deletion: cancel that, or open the document with another of its keys.',
+    page: STATES,
   },
-  NotFoundException: { code: 'InvalidOptions', says: 'there is no such key', hint: 'Check the key and the region.' },
-  InvalidKeyUsageException: {
+  {
+    names: ['NotFoundException'],
     code: 'InvalidOptions',
-    says: 'the key does not encrypt',
-    hint: 'A symmetric key with the usage ENCRYPT_DECRYPT is needed.',
+    says: 'there is no such key',
+    hint: 'Check the key, the region and the account.',
+    page: GENERATE,
   },
-  InvalidArnException: { code: 'InvalidOptions', says: 'the ARN is not valid' },
-  ValidationException: {
+  {
+    names: ['InvalidKeyUsageException'],
     code: 'InvalidOptions',
-    says: 'the key is not valid',
-    hint: 'Write an ARN, a key id or alias/NAME.',
+    says: 'the key is not one that encrypts',
+    hint: 'It has to be a symmetric key for ENCRYPT_DECRYPT.',
+    page: GENERATE,
   },
-  UnrecognizedClientException: { code: 'Unauthenticated', says: 'the credentials are not known' },
-  InvalidSignatureException: { code: 'Unauthenticated', says: 'the credentials do not fit' },
-  ExpiredTokenException: { code: 'Unauthenticated', says: 'the credentials have expired' },
-  CredentialsProviderError: {
+  {
+    names: ['ValidationException', 'InvalidArnException', 'UnsupportedOperationException', 'SerializationException'],
+    code: 'InvalidOptions',
+    says: 'the service does not take the request',
+    page: COMMON,
+  },
+  {
+    names: [
+      'UnrecognizedClientException',
+      'InvalidSignatureException',
+      'SignatureDoesNotMatch',
+      'IncompleteSignatureException',
+      'IncompleteSignature',
+      'InvalidClientTokenId',
+      'MissingAuthenticationTokenException',
+      'MissingAuthenticationToken',
+    ],
+    code: 'Unauthenticated',
+    says: 'the credentials are not valid',
+    hint: CREDENTIALS_HINT,
+    quiet: true,
+    page: COMMON,
+  },
+  {
+    names: ['ExpiredTokenException', 'ExpiredToken', 'RequestExpired'],
+    code: 'Unauthenticated',
+    says: 'the session of the credentials has ended',
+    hint: 'Sign in again, or let the provider renew its session.',
+    quiet: true,
+    page: COMMON,
+  },
+  {
+    names: ['CredentialsProviderError', 'TokenProviderError', 'ProviderError'],
     code: 'Unauthenticated',
     says: 'no credentials were found',
-    hint: 'Set a profile, a role or the environment.',
+    hint: CREDENTIALS_HINT,
+    quiet: true,
+    page: CREDENTIALS,
   },
-  ThrottlingException: { code: 'Throttled', says: 'there were too many requests' },
-  LimitExceededException: { code: 'Throttled', says: 'there were too many requests' },
-  AbortError: { code: 'Aborted', says: 'it was aborted' },
-  TimeoutError: { code: 'Timeout', says: 'no answer came in time' },
+  {
+    names: ['REGION_MISSING'],
+    code: 'InvalidOptions',
+    says: 'no region is set',
+    hint: 'Add ?region=eu-west-1 to the key, write its ARN, or set AWS_REGION.',
+    quiet: true,
+    page: REGION,
+  },
+  {
+    names: ['ThrottlingException', 'Throttling', 'RequestLimitExceeded', 'TooManyRequestsException'],
+    code: 'Throttled',
+    says: 'the service asks to slow down',
+    page: QUOTAS,
+  },
+  {
+    names: [
+      'KMSInternalException',
+      'DependencyTimeoutException',
+      'KeyUnavailableException',
+      'InternalFailure',
+      'ServiceUnavailable',
+      'ServiceUnavailableException',
+    ],
+    code: 'Unavailable',
+    says: 'the service failed',
+    page: GENERATE,
+  },
+  { names: ['TimeoutError', 'ETIMEDOUT'], code: 'Timeout', says: 'there was no answer in time', page: HANDLER },
+  {
+    names: ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'],
+    code: 'Unavailable',
+    says: 'the service cannot be reached',
+    hint: 'Check the network, the region and the endpoint.',
+    page: NODE,
+  },
+  { names: ['ECONNRESET', 'EPIPE'], code: 'Unavailable', says: 'the connection broke', page: NODE },
+]
+
+const UNKNOWN: Omit<KmsErrorRow, 'names'> = {
+  code: 'Unavailable',
+  says: 'it failed in a way that is not known',
+  page: COMMON,
 }
 
-/** KMS did not take the wrapped key for this context: it was changed, or belongs to another document. */
+/** KMS did not take the wrapped key with this context: it was changed, or belongs to another document. */
 export function isRefusedCiphertext(error: unknown): boolean {
-  return nameOf(error) === 'InvalidCiphertextException'
+  return textOf(error, 'name') === 'InvalidCiphertextException'
 }
 
 /** KMS says that another key wrapped it. */
 export function isOtherKey(error: unknown): boolean {
-  return nameOf(error) === 'IncorrectKeyException'
+  return textOf(error, 'name') === 'IncorrectKeyException'
 }
 
-/** The service's answer as one of our errors. The SDK's own is not attached: it can repeat what was signed. */
-export function fromKms(error: unknown, operation: string, address: string): KeelstateError {
+/**
+ * Our error for what a call ended with. The SDK's own is not attached: it can repeat a session token and what was signed.
+ *
+ * @param sent Whether the request was handed to the client: what goes wrong before concerns region or credentials.
+ */
+export function fromKms(error: unknown, call: KmsCall, sent: boolean): KeelstateError {
   if (KeelstateError.is(error)) return error
-  const name = printable(nameOf(error), 60)
-  const { code, $metadata } = Object(error) as {
-    code?: unknown
-    $metadata?: { httpStatusCode?: unknown; requestId?: unknown }
-  }
-  const meaning = BY_NAME[name] ?? {
-    code: 'Unavailable' as const,
-    says: name || (typeof code === 'string' ? code : 'it did not answer'),
-  }
+  const { status, requestId } = metadataOf(error)
+  const row = rowOf(error, status, sent)
+  const name = printable(
+    status === undefined ? textOf(error, 'code') || textOf(error, 'name') : textOf(error, 'name'),
+    60,
+  )
+  const shown = [status, name].filter((part) => part !== undefined && part !== '').join(' ')
+  const said = row.quiet || !sent ? '' : printable(textOf(error, 'message'), 300)
   const details: CommonDetails = {
-    notExecuted: true, // nothing that KMS does changes a store
+    notExecuted: true, // no call to KMS changes a store
+    ...(status === undefined ? {} : { status }),
     ...(name === '' ? {} : { serviceCode: name }),
-    ...(typeof $metadata?.httpStatusCode === 'number' ? { status: $metadata.httpStatusCode } : {}),
-    ...(typeof $metadata?.requestId === 'string' ? { requestId: printable($metadata.requestId, 60) } : {}),
+    ...(requestId === undefined ? {} : { requestId: printable(requestId, 60) }),
   }
-  return new KeelstateError(meaning.code, {
-    operation,
-    key: address,
-    message: `AWS KMS refused ${operation} with ${address}: ${meaning.says}.`,
+  return new KeelstateError(row.code, {
+    ...call,
+    message: `AWS KMS ${call.operation} with ${call.key}: ${row.says}${shown === '' ? '' : ` (${shown})`}.${said === '' || said === 'UnknownError' ? '' : ` ${said}`}`,
     details,
-    ...(meaning.hint === undefined ? {} : { hint: meaning.hint }),
+    ...(row.hint === undefined ? {} : { hint: row.hint }),
   })
 }
 
-function nameOf(error: unknown): string {
-  const { name } = Object(error) as { name?: unknown }
-  return typeof name === 'string' ? name : ''
+/** The row for a failure: by Node's code where there is one, since the SDK calls resets time-outs too. */
+function rowOf(error: unknown, status: number | undefined, sent: boolean): Omit<KmsErrorRow, 'names'> {
+  const kinds = [...(status === undefined ? [textOf(error, 'code')] : []), textOf(error, 'name')]
+  if (textOf(error, 'message') === 'Region is missing') kinds.unshift('REGION_MISSING')
+  const rows = kinds.map((kind) => KMS_ERRORS.find(({ names }) => names.includes(kind)))
+  const row = rows.find((found) => found !== undefined)
+  if (row !== undefined || sent) return row ?? UNKNOWN
+  return KMS_ERRORS.find(({ names }) => names.includes('CredentialsProviderError')) ?? UNKNOWN
+}
+
+function metadataOf(error: unknown): { status?: number; requestId?: string } {
+  const { httpStatusCode, requestId } = Object(Object(error).$metadata) as Record<string, unknown>
+  return {
+    ...(typeof httpStatusCode === 'number' ? { status: httpStatusCode } : {}),
+    ...(typeof requestId === 'string' ? { requestId } : {}),
+  }
+}
+
+function textOf(error: unknown, member: 'code' | 'message' | 'name'): string {
+  const value: unknown = Object(error)[member]
+  return typeof value === 'string' ? value : ''
 }

@@ -1,2 +1,3 @@
 export type { AwsKmsClient } from './client.ts'
-export { type AwsKmsOptions, AwsKmsProvider } from './provider.ts'
+export type { AwsCredentials, AwsKeyPair, AwsKmsOptions } from './options.ts'
+export { AwsKmsProvider } from './provider.ts'

@@ -1,9 +1,10 @@
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { type FileHandle, open, readdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { KeelstateError } from '../../src/core/errors.ts'
 import type { VersionToken } from '../../src/core/store.ts'
 import type { Disk } from '../../src/file/disk.ts'
+import { pathOfKey } from '../../src/file/paths.ts'
 import type { FolderStore } from '../../src/file/store.ts'
 import { diskWith, type FaultMode, failingDisk, platformError, type StepName, storeOn } from './disks.ts'
 import { testFolder } from './folder.ts'
@@ -158,6 +159,60 @@ it('an error after the atomic step is Unavailable and does not claim that nothin
     expect([write.name, state]).toEqual([write.name, 'new'])
     expect(error).toMatchObject({ code: 'Unavailable', retry: 'safe', details: { status: 'ENOSPC' } })
     expect((error as KeelstateError).details.notExecuted).toBeUndefined()
+  }
+})
+
+it('a rename that is made after its caller was told that it timed out publishes a whole body', async () => {
+  for (const write of WRITES.slice(0, 2)) {
+    const late: (() => Promise<unknown>)[] = []
+    const disk = diskWith(async ({ name }, run) => {
+      if (name !== 'rename') return await run()
+      late.push(run)
+      throw platformError('ETIMEDOUT')
+    })
+    const { error, state, before, healthy } = await tryWrite(write, disk)
+    expect([write.name, state]).toEqual([write.name, before])
+    expect(error).toMatchObject({ code: 'Unavailable' })
+    for (const made of late) await made()
+    expect(await healthy.get(write.key), write.name).toMatchObject({ bytes: new Uint8Array(NEW) })
+  }
+})
+
+it('a write waits for the disk before its atomic step and after it', async () => {
+  const file = await open(import.meta.filename)
+  const handle = Object.getPrototypeOf(file) as FileHandle
+  await file.close()
+  const syncs = vi.spyOn(handle, 'sync')
+  onTestFinished(() => syncs.mockRestore())
+  for (const write of WRITES) {
+    const steps: { name: StepName; path: string; syncs: number }[] = []
+    const disk = diskWith(async ({ name, args }, run) => {
+      const before = syncs.mock.calls.length
+      const result = await run()
+      steps.push({ name, path: String(args[0]), syncs: syncs.mock.calls.length - before })
+      return result
+    })
+    const { root, resolved } = await tryWrite(write, disk)
+    expect([write.name, resolved]).toEqual([write.name, true])
+    const atomic = steps.findIndex((step) => step.name === (write.key === OBJECT ? 'link' : 'rename'))
+    const written = steps.findIndex((step) => step.name === 'writeFile')
+    expect(steps[written]!.syncs, `${write.name}: the content`).toBe(1)
+    const synced = (list: typeof steps) =>
+      list.filter((step) => step.name === 'syncFolder' && step.syncs === 1).map((step) => step.path)
+    // The link to a temporary file needs only the file; what a rename moves has to be whole with its names.
+    const inside =
+      write.key === OBJECT
+        ? []
+        : [dirname(steps[written]!.path), ...(write.name.startsWith('creation') ? [steps[atomic]!.path] : [])]
+    expect(synced(steps.slice(written, atomic)), write.name).toEqual(expect.arrayContaining(inside))
+    const folder = join(root, ...pathOfKey(write.key).folders)
+    expect(synced(steps.slice(atomic)), write.name).toEqual([
+      write.name === 'move of a head' ? join(folder, '~@') : folder,
+    ])
+    const above = pathOfKey(write.key).folders.map((_, depth, all) => join(root, ...all.slice(0, depth)))
+    expect(synced(steps.slice(0, atomic)), `${write.name}: the folders on the way`).toEqual(
+      expect.arrayContaining(above),
+    )
   }
 })
 

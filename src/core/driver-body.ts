@@ -1,5 +1,5 @@
-import { KeelstateError } from '../core/errors.ts'
-import type { S3Call } from './attempt.ts'
+import type { DriverCall } from './driver-attempt.ts'
+import { KeelstateError } from './errors.ts'
 
 const FIRST_GUESS = 64 * 1024 // bytes, when the service does not say how many will come
 
@@ -14,7 +14,7 @@ export async function readBody(
   body: AsyncIterable<Uint8Array>,
   length: number | undefined,
   maxBytes: number,
-  call: S3Call,
+  call: DriverCall,
   onChunk: () => void,
 ): Promise<Uint8Array> {
   if (length !== undefined && length > maxBytes) throw tooLarge(call, length, maxBytes)
@@ -41,9 +41,10 @@ function truncated(arrived: number, length: number): Error {
   return Object.assign(new Error(`${arrived} bytes arrived of a body of ${length}.`), { code: 'TRUNCATED' })
 }
 
-function tooLarge(call: S3Call, bytes: number, maxBytes: number): KeelstateError<'TooLarge'> {
+function tooLarge(call: DriverCall, bytes: number, maxBytes: number): KeelstateError<'TooLarge'> {
   return new KeelstateError('TooLarge', {
-    ...call,
+    operation: call.operation,
+    key: call.key,
     message: `${call.key} has ${bytes} bytes or more; this store takes ${maxBytes}.`,
     hint: 'The option maxBytes sets the limit.',
     details: { bytes, maxBytes },

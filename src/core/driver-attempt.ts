@@ -1,7 +1,9 @@
-import { aborted, KeelstateError } from '../core/errors.ts'
+import { aborted, KeelstateError } from './errors.ts'
 
-/** What an attempt is about, for its errors. */
-export interface S3Call {
+/** What a call of a driver is about, for its errors. */
+export interface DriverCall {
+  /** Name of the service, as messages have it. */
+  readonly service: string
   readonly operation: 'delete' | 'get' | 'list' | 'put'
   /** Key or prefix below the store's. */
   readonly key: string
@@ -11,19 +13,19 @@ export interface S3Call {
  * Bounds one attempt: it ends when the caller's signal fires, when the store is closed, or when the service is silent for too long. Does not rely on
  * the client for any of it.
  */
-export class S3Attempt {
+export class DriverAttempt {
   /** Tells the client, and whoever reads a body, to give up. */
   readonly signal: AbortSignal
   /** Whether the request was handed to the client: from then on it may be executed. */
   sent = false
-  readonly #call: S3Call
+  readonly #call: DriverCall
   readonly #caller: AbortSignal | undefined
   readonly #closing: AbortSignal
   readonly #controller = new AbortController()
   #timer: NodeJS.Timeout | undefined
   #reject: ((error: KeelstateError) => void) | undefined
 
-  constructor(call: S3Call, caller: AbortSignal | undefined, closing: AbortSignal) {
+  constructor(call: DriverCall, caller: AbortSignal | undefined, closing: AbortSignal) {
     this.#call = call
     this.#caller = caller
     this.#closing = closing
@@ -42,6 +44,10 @@ export class S3Attempt {
     this.#closing.addEventListener('abort', onClose, { once: true })
     try {
       return await Promise.race([work(), ended])
+    } catch (error) {
+      // Whatever the client says once it was told to give up, it gave up.
+      if (!this.#caller?.aborted || KeelstateError.is(error)) throw error
+      throw aborted(operation, key, this.#caller.reason, !this.sent)
     } finally {
       this.#reject = undefined
       clearTimeout(this.#timer)
@@ -55,12 +61,12 @@ export class S3Attempt {
     if (this.#reject === undefined) return
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => {
-      const { operation, key } = this.#call
+      const { service, operation, key } = this.#call
       this.#fail(
         new KeelstateError('Timeout', {
           operation,
           key,
-          message: `S3 gave no answer to ${operation} of ${key} within ${ms} ms.`,
+          message: `${service} gave no answer to ${operation} of ${key} within ${ms} ms.`,
           details: this.sent ? { timeoutMs: ms } : { timeoutMs: ms, notExecuted: true },
         }),
       )
@@ -74,9 +80,11 @@ export class S3Attempt {
 
   /** Not `Closed`: that is for calls that were never begun, and this one may have been executed. */
   #closed(): KeelstateError<'Aborted'> {
+    const { service, operation, key } = this.#call
     return new KeelstateError('Aborted', {
-      ...this.#call,
-      message: `S3 ${this.#call.operation} of ${this.#call.key} was given up because its store was closed.`,
+      operation,
+      key,
+      message: `${service} ${operation} of ${key} was given up because its store was closed.`,
       details: this.sent ? {} : { notExecuted: true },
     })
   }

@@ -1,0 +1,244 @@
+import type { File, Storage, StorageOptions } from '@google-cloud/storage'
+import { KeelstateError } from '../core/errors.ts'
+import type { GcsCredentials, GcsSettings } from './options.ts'
+import { Wire, type WireCall } from './wire.ts'
+
+/** What is needed of a `Storage` that a user passes in; the client's own fits. */
+export interface GcsClientSlice {
+  bucket(name: string): object
+}
+
+/** How one request is bounded. */
+export interface GcsCallOptions {
+  readonly signal: AbortSignal
+  /** Time until the answer begins, in ms. */
+  readonly timeoutMs: number
+}
+
+/** A read under way. */
+export interface GcsDownload {
+  readonly generation: string | undefined
+  /** Bytes that were announced. */
+  readonly length: number | undefined
+  readonly body: AsyncIterable<Uint8Array> & { destroy(error?: Error): unknown }
+}
+
+export interface GcsUpload {
+  readonly bytes: Uint8Array
+  /** `0`: nothing may stand there. */
+  readonly ifGenerationMatch: string
+  /** Base64; the service verifies it. */
+  readonly md5Hash: string
+  readonly idempotencyToken: string
+  readonly cacheControl?: string
+}
+
+export interface GcsPage {
+  readonly items: readonly { readonly name: string; readonly size: string }[]
+  readonly nextPageToken?: string | undefined
+}
+
+export interface GcsListInput {
+  readonly prefix: string
+  readonly maxResults: number
+  readonly pageToken?: string | undefined
+}
+
+/** The four operations that the driver makes, each one request. */
+export interface GcsOperations {
+  download(name: string, unlessGeneration: string | undefined, call: GcsCallOptions): Promise<GcsDownload>
+  /** Resolves to the new generation. */
+  upload(name: string, upload: GcsUpload, call: GcsCallOptions): Promise<string | undefined>
+  remove(name: string, call: GcsCallOptions): Promise<void>
+  list(input: GcsListInput, call: GcsCallOptions): Promise<GcsPage>
+  /** Credentials, before anything is sent. Rejects with the client's error, or with that of the user's function. */
+  prepare(): Promise<void>
+  destroy(): void
+}
+
+/**
+ * Loads the client library and makes the client.
+ *
+ * @throws {KeelstateError} `Unsupported` when the library is not installed.
+ */
+export async function connectGcs(settings: GcsSettings): Promise<GcsOperations> {
+  const client = (settings.client as Storage | undefined) ?? (await ownClient(settings))
+  return new GcsConnection(client, settings)
+}
+
+async function ownClient(settings: GcsSettings): Promise<Storage> {
+  const sdk = await import('@google-cloud/storage').catch((cause: unknown) => {
+    throw new KeelstateError('Unsupported', {
+      operation: 'gcsStore',
+      message: 'The client library for Google Cloud Storage is not installed, or cannot be loaded.',
+      hint: 'Install it beside keelstate: npm install @google-cloud/storage',
+      details: { notExecuted: true },
+      cause,
+    })
+  })
+  return withoutEmulatorHost((emulator) => new sdk.Storage(clientOptions(settings, settings.endpoint ?? emulator)))
+}
+
+/** One attempt, by a client of our own: the library changes the retries of a shared one while it works. */
+function clientOptions({ credentials }: GcsSettings, endpoint: string | undefined): StorageOptions {
+  const given = credentials === undefined ? {} : authOf(credentials)
+  const authenticated = credentials !== undefined || !/^http:/i.test(endpoint ?? '')
+  return {
+    ...given,
+    ...(endpoint === undefined ? {} : { apiEndpoint: endpoint, useAuthWithCustomEndpoint: authenticated }),
+    retryOptions: { autoRetry: false, maxRetries: 0 },
+  }
+}
+
+function authOf(credentials: GcsCredentials): StorageOptions {
+  if (typeof credentials !== 'function') {
+    const { client_email, private_key } = credentials
+    return { credentials: { client_email, private_key } }
+  }
+  const authClient = { getRequestHeaders: async () => ({ Authorization: `Bearer ${await credentials()}` }) }
+  return { authClient: authClient as unknown as NonNullable<StorageOptions['authClient']> } // all that is asked of it
+}
+
+const EMULATOR_HOST = 'STORAGE_EMULATOR_HOST'
+
+/** With this variable in sight the library sends reads to the wrong path; it becomes an ordinary endpoint. The environment is left as it was. */
+function withoutEmulatorHost<T>(make: (emulator: string | undefined) => T): T {
+  const emulator = process.env[EMULATOR_HOST]
+  delete process.env[EMULATOR_HOST]
+  try {
+    return make(emulator === undefined || /^https?:/i.test(emulator) ? emulator : `http://${emulator}`)
+  } finally {
+    if (emulator !== undefined) process.env[EMULATOR_HOST] = emulator
+  }
+}
+
+/** What is added to a request of the library's own making. */
+interface Addition {
+  readonly query?: Readonly<Record<string, string>>
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+class GcsConnection implements GcsOperations {
+  readonly #client: Storage
+  readonly #settings: GcsSettings
+  readonly #wire = new Wire()
+
+  constructor(client: Storage, settings: GcsSettings) {
+    this.#client = client
+    this.#settings = settings
+  }
+
+  download(name: string, unlessGeneration: string | undefined, call: GcsCallOptions): Promise<GcsDownload> {
+    const query = unlessGeneration === undefined ? {} : { ifGenerationNotMatch: unlessGeneration }
+    const file = this.#file(name, call, { query })
+    return this.#wire.run(call.signal, (wire) => startDownload(file, wire))
+  }
+
+  upload(name: string, upload: GcsUpload, call: GcsCallOptions): Promise<string | undefined> {
+    const { bytes, ifGenerationMatch, md5Hash, cacheControl, idempotencyToken } = upload
+    const { kmsKeyName } = this.#settings
+    const file = this.#file(name, call, {
+      query: kmsKeyName === undefined ? {} : { kmsKeyName },
+      headers: { 'x-goog-gcs-idempotency-token': idempotencyToken },
+    })
+    const work = () =>
+      new Promise<string | undefined>((resolve, reject) => {
+        const stream = file.createWriteStream({
+          resumable: false, // one request instead of two
+          validation: false, // by the service instead
+          metadata: {
+            contentType: 'application/octet-stream',
+            md5Hash,
+            ...(cacheControl === undefined ? {} : { cacheControl }),
+          },
+          preconditionOpts: { ifGenerationMatch },
+        })
+        stream.once('error', reject)
+        stream.once('finish', () => resolve(textOf(file.metadata.generation)))
+        stream.end(bytes)
+      })
+    return this.#wire.run(call.signal, work)
+  }
+
+  remove(name: string, call: GcsCallOptions): Promise<void> {
+    const file = this.#file(name, call, {})
+    const work = () =>
+      new Promise<void>((resolve, reject) => {
+        file.request({ method: 'DELETE', uri: '' }, (error) => (error ? reject(error) : resolve()))
+      })
+    return this.#wire.run(call.signal, work)
+  }
+
+  list({ prefix, maxResults, pageToken }: GcsListInput, call: GcsCallOptions): Promise<GcsPage> {
+    const bucket = this.#client.bucket(this.#settings.bucket)
+    bucket.interceptors.push(this.#addition(call, {}))
+    return this.#wire.run(call.signal, async () => {
+      const [, , page] = await bucket.getFiles({
+        prefix,
+        maxResults,
+        autoPaginate: false,
+        fields: 'items(name,size),nextPageToken',
+        ...(pageToken === undefined ? {} : { pageToken }),
+      })
+      const { items = [], nextPageToken } = page as { items?: GcsPage['items']; nextPageToken?: string }
+      return { items, nextPageToken }
+    })
+  }
+
+  async prepare(): Promise<void> {
+    const { authClient, customEndpoint, useAuthWithCustomEndpoint, apiEndpoint } = this.#client
+    if (customEndpoint && !useAuthWithCustomEndpoint) return // the library sends none
+    await authClient?.getRequestHeaders?.(apiEndpoint)
+  }
+
+  destroy(): void {
+    this.#wire.close()
+  }
+
+  #file(name: string, call: GcsCallOptions, addition: Addition): File {
+    const file = this.#client.bucket(this.#settings.bucket).file(name)
+    file.interceptors.push(this.#addition(call, addition))
+    return file
+  }
+
+  /** Bounds a request, keeps it a single one, and adds what the library's methods have no option for. */
+  #addition({ timeoutMs }: GcsCallOptions, { query = {}, headers = {} }: Addition): { request: (made: Made) => Made } {
+    const { userProject } = this.#settings
+    const paid = userProject === undefined ? query : { ...query, userProject }
+    return {
+      request: (made) => ({
+        ...made,
+        maxRetries: 0,
+        timeout: timeoutMs,
+        qs: { ...made.qs, ...paid },
+        headers: { ...made.headers, ...headers },
+      }),
+    }
+  }
+}
+
+/** A request as interceptors see it. */
+type Made = Parameters<File['request']>[0]
+
+/** Resolves when the answer has begun. */
+function startDownload(file: File, wire: WireCall): Promise<GcsDownload> {
+  return new Promise((resolve, reject) => {
+    const body = file.createReadStream({ validation: false, decompress: false })
+    body.on('error', reject)
+    body.once('response', ({ statusCode, headers }: { statusCode: number; headers: Record<string, string> }) => {
+      if (statusCode !== 200) return // the error follows when its text has been read
+      const length = headers['content-length']
+      resolve({
+        generation: headers['x-goog-generation'],
+        length: length === undefined ? undefined : Number(length),
+        body,
+      })
+    })
+    wire.broken.catch((error: Error) => body.destroy(error))
+    body.read(0) // the library sends the request with the first read
+  })
+}
+
+function textOf(value: unknown): string | undefined {
+  return value === undefined || value === null ? undefined : String(value)
+}

@@ -1,0 +1,159 @@
+import { z } from 'zod'
+import {
+  type AddressForm,
+  formatBucketAddress,
+  invalidOption,
+  isEndpoint,
+  isPrefix,
+  optionIssue,
+  PREFIX_RULE,
+  parseBucketAddress,
+  withoutOuterSlashes,
+} from '../core/driver-address.ts'
+import type { GcsClientSlice } from './client.ts'
+
+/** A service account's key, or a function that gives an access token; it is asked before each request and should remember. */
+export type GcsCredentials = GcsServiceAccount | (() => Promise<string>)
+
+/** The members of a service account's key file that are needed; a whole key file may be given. */
+export interface GcsServiceAccount {
+  readonly client_email: string
+  readonly private_key: string
+}
+
+/** Where a store on Google Cloud Storage lies and how it is reached. */
+export interface GcsStoreOptions {
+  bucket: string
+  /** Path in the bucket under which everything lies; `/` joins its segments. Default: the bucket's root. */
+  prefix?: string | undefined
+  /**
+   * Address of another endpoint of the JSON API, without `/storage/v1`, such as an emulator's `http://127.0.0.1:4443`. An `http:` endpoint gets no
+   * credentials but those given here. Default: `STORAGE_EMULATOR_HOST` if it is set, else Google's.
+   */
+  endpoint?: string | undefined
+  /** Project that pays for the requests; a bucket whose requester pays needs it. */
+  userProject?: string | undefined
+  /** Cloud KMS key with which the service encrypts what is written: `projects/…/locations/…/keyRings/…/cryptoKeys/…`. Default: the bucket's. */
+  kmsKeyName?: string | undefined
+  /** Default: Application Default Credentials (`GOOGLE_APPLICATION_CREDENTIALS`, gcloud's, the metadata server's). */
+  credentials?: GcsCredentials | undefined
+  /** A `Storage` of `@google-cloud/storage` to use instead of one of our own. Endpoint and credentials are then its own; its retries are not used. */
+  client?: GcsClientSlice | undefined
+  /** How long the service may take to begin an answer, and to go on with it, in ms; for a body that is sent, 1 s per MB is added. Default 60,000. */
+  attemptTimeoutMs?: number | undefined
+  /** Largest body in bytes. Default 256 MiB, at most 5 GiB. */
+  maxBytes?: number | undefined
+}
+
+/** Options, checked and completed. */
+export interface GcsSettings extends Omit<GcsStoreOptions, 'prefix'> {
+  /** Empty, or ends in `/`. */
+  readonly prefix: string
+  readonly attemptTimeoutMs: number
+  readonly maxBytes: number
+}
+
+const OPERATION = 'gcsStore'
+const DEFAULT_MAX_BYTES = 256 * 1024 * 1024
+const MAX_PUT_BYTES = 5 * 1024 ** 3 // in one request, which cannot be resumed
+const MAX_TIMEOUT_MS = 2 ** 31 - 1 // of a timer
+const DEFAULT_ATTEMPT_TIMEOUT_MS = 60_000 // a backstop: callers give up earlier by their signal
+const PLACEHOLDER = '{{projectId}}' // the client replaces it wherever it stands
+
+const schema = z.strictObject({
+  bucket: z.string().regex(/^[a-z0-9](?=.{1,220}[a-z0-9]$)[a-z0-9._-]+$/, 'is no name of a bucket'),
+  prefix: z
+    .string()
+    .default('')
+    .transform(withoutOuterSlashes)
+    .refine(isPrefix, PREFIX_RULE)
+    .refine((path) => !path.includes(PLACEHOLDER), `must not hold ${PLACEHOLDER}`),
+  endpoint: z
+    .string()
+    .refine(isEndpoint, 'has to be an http: or https: address without user, query or fragment')
+    .optional(),
+  userProject: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.:-]{0,62}$/, 'is no id of a project')
+    .optional(),
+  kmsKeyName: z
+    .string()
+    .regex(
+      /^projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]+$/,
+      'has to be projects/…/locations/…/keyRings/…/cryptoKeys/…',
+    )
+    .optional(),
+  credentials: z
+    .custom<GcsCredentials>(
+      isCredentials,
+      'need client_email and private_key, or a function that gives an access token',
+    )
+    .optional(),
+  client: z.custom<GcsClientSlice>(isClient, 'needs a method bucket').optional(),
+  attemptTimeoutMs: z.int().positive().max(MAX_TIMEOUT_MS).default(DEFAULT_ATTEMPT_TIMEOUT_MS),
+  maxBytes: z.int().positive().max(MAX_PUT_BYTES).default(DEFAULT_MAX_BYTES),
+})
+
+const OPTIONS = Object.keys(schema.shape)
+const CLIENTS_OWN = ['endpoint', 'credentials'] as const
+
+/** @throws {KeelstateError} `InvalidOptions` that names the option, and for an unknown one the nearest known. */
+export function parseGcsStoreOptions(options: GcsStoreOptions): GcsSettings {
+  const parsed = schema.safeParse(options)
+  if (!parsed.success) throw optionIssue(OPERATION, parsed.error.issues[0]!, OPTIONS)
+  const settings = parsed.data
+  const doubled = settings.client === undefined ? undefined : CLIENTS_OWN.find((name) => options[name] !== undefined)
+  if (doubled !== undefined) {
+    throw invalidOption(
+      OPERATION,
+      doubled,
+      `${doubled} was given beside a client, which has its own.`,
+      `Leave ${doubled} out, or the client.`,
+    )
+  }
+  return { ...settings, prefix: settings.prefix === '' ? '' : `${settings.prefix}/` }
+}
+
+const FORM: AddressForm<GcsStoreOptions> = {
+  scheme: 'gs',
+  what: 'a store on Google Cloud Storage',
+  example: 'gs://bucket/prefix',
+  operation: OPERATION,
+  credentialsHint:
+    'Give credentials by GOOGLE_APPLICATION_CREDENTIALS, gcloud auth application-default login, or the service account that this process runs under; addresses end up in files and logs.',
+  parameters: {
+    endpoint: (endpoint) => ({ endpoint }),
+    userProject: (userProject) => ({ userProject }),
+    kmsKeyName: (kmsKeyName) => ({ kmsKeyName }),
+    maxBytes: (text, read) => ({ maxBytes: read.number(text) }),
+    attemptTimeoutMs: (text, read) => ({ attemptTimeoutMs: read.number(text) }),
+  },
+}
+
+/**
+ * Reads `gs://bucket/prefix?endpoint=…`. Parameters have the names of the options.
+ *
+ * @throws {KeelstateError} `InvalidOptions` for anything else, naming the nearest known parameter; also when the address holds credentials,
+ *   which are not repeated.
+ */
+export function parseGcsAddress(address: string): GcsStoreOptions {
+  const options = parseBucketAddress(address, FORM)
+  parseGcsStoreOptions(options)
+  return options
+}
+
+/** The address that says where a store lies; `parseGcsAddress` reads it back. Holds no secret. */
+export function formatGcsAddress(settings: GcsSettings): string {
+  return formatBucketAddress('gs', settings)
+}
+
+function isCredentials(value: unknown): boolean {
+  if (typeof value === 'function') return true
+  if (typeof value !== 'object' || value === null) return false
+  const { client_email, private_key } = value as Record<string, unknown>
+  return [client_email, private_key].every((part) => typeof part === 'string' && part !== '')
+}
+
+function isClient(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'bucket' in value && typeof value.bucket === 'function'
+}

@@ -1,0 +1,82 @@
+import { fileStore } from '../../../src/file/index.ts'
+import type {
+  CallOptions,
+  GetOptions,
+  ListOptions,
+  ListPage,
+  ObjectStore,
+  ObjectStoreCapabilities,
+  PutCondition,
+  StoredObject,
+} from '../../../src/index.ts'
+import { parseS3Address, s3Store } from '../../../src/s3/index.ts'
+import type { Task } from '../script.ts'
+
+/** A store at one of whose requests this process may die. */
+export class MortalStore implements ObjectStore {
+  readonly address: string
+  readonly capabilities: ObjectStoreCapabilities
+  readonly #inner: ObjectStore
+  readonly #dieAt: Task['dieAt']
+  #counting = false
+  #requests = 0
+
+  private constructor(inner: ObjectStore, dieAt: Task['dieAt']) {
+    this.#inner = inner
+    this.#dieAt = dieAt
+    this.address = inner.address
+    this.capabilities = inner.capabilities
+  }
+
+  /** Opens `file:PATH` or `s3://…`. */
+  static async at(address: string, dieAt: Task['dieAt']): Promise<MortalStore> {
+    const inner = address.startsWith('file:')
+      ? fileStore({ root: address.slice('file:'.length) })
+      : s3Store(parseS3Address(address))
+    return new MortalStore(inner, dieAt)
+  }
+
+  /** From now on requests count. */
+  live(): void {
+    this.#counting = true
+  }
+
+  prepare(options?: CallOptions): Promise<void> {
+    return this.#request(async () => this.#inner.prepare?.(options))
+  }
+
+  get(key: string, options?: GetOptions): Promise<StoredObject | 'unchanged' | undefined> {
+    return this.#request(() => this.#inner.get(key, options))
+  }
+
+  put(key: string, body: Uint8Array, condition: PutCondition, options?: CallOptions): Promise<string> {
+    return this.#request(() => this.#inner.put(key, body, condition, options))
+  }
+
+  delete(keys: readonly string[], options?: CallOptions): Promise<void> {
+    return this.#request(() => this.#inner.delete(keys, options))
+  }
+
+  list(prefix: string, options?: ListOptions): Promise<ListPage> {
+    return this.#request(() => this.#inner.list(prefix, options))
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close()
+  }
+
+  async #request<T>(call: () => Promise<T>): Promise<T> {
+    if (!this.#counting) return await call()
+    this.#requests += 1
+    const last = this.#requests === this.#dieAt?.request
+    if (last && this.#dieAt?.when === 'before') return await die()
+    const answer = await call()
+    if (last) return await die()
+    return answer
+  }
+}
+
+function die(): Promise<never> {
+  process.kill(process.pid, 'SIGKILL')
+  return new Promise(() => {})
+}

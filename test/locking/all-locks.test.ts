@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest'
+import { json, type LockStatus, openStore, type Store } from '../../src/index.ts'
+import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
+
+const open = (bucket: MemoryBucket, keys = 'plaintext') =>
+  openStore({ store: memoryStore({ bucket }), keys, memory: false })
+
+async function locksOf(store: Store): Promise<LockStatus[]> {
+  const found: LockStatus[] = []
+  for await (const lock of store.locks()) found.push(lock)
+  return found.sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+describe('the locks of a store', () => {
+  it('are listed by document, held or not, with who and what for', async () => {
+    const store = await open(new MemoryBucket())
+    const held = await store.document('a%2Fb/c', json<number>()).lock({ operation: 'deploy', reason: 'why' })
+    await store.document('shop/prod', json<number>()).withLock({ operation: 'push' }, () => {})
+    expect(await locksOf(store)).toMatchObject([
+      { name: 'a%2Fb/c', kind: 'state', held: true, owner: held.owner, operation: 'deploy', reason: 'why' },
+      { name: 'shop/prod', kind: 'state', held: false, operation: 'push' },
+    ])
+    await held.release()
+  })
+})
+
+describe('locks that were restored from a backup', () => {
+  /** What stood under `locks/` at one time, as a backup of the lock table has it. */
+  const backup = (bucket: MemoryBucket) =>
+    bucket
+      .keys()
+      .filter((key) => key.startsWith('locks/'))
+      .map((key) => [key, bucket.peek(key)!.bytes] as const)
+
+  it('refuse, once they are reset, a holder that the backup does not know', async () => {
+    const bucket = new MemoryBucket()
+    const [left, right] = [await open(bucket), await open(bucket)]
+    const [a, b] = [left.document('shop/prod', json<string>()), right.document('shop/prod', json<string>())]
+    await a.withLock({ operation: 'x' }, (held) => held.commit('first'))
+    const old = backup(bucket)
+    const zombie = await a.lock({ operation: 'zombie' }) // after a clean predecessor, so it has not claimed the head
+    for (const [key, bytes] of old) bucket.overwrite(key, bytes) // the restore
+    expect((await right.resetLocks({ dryRun: true })).map(({ name }) => name)).toEqual(['shop/prod'])
+    expect((await right.resetLocks()).map(({ name }) => name)).toEqual(['shop/prod'])
+    expect(await right.resetLocks()).toEqual([])
+    const next = await b.lock({ operation: 'next' })
+    expect(next.fence).toBeGreaterThan(zombie.fence)
+    expect(next.fence >> 32n).toBe(1n)
+    await expect(zombie.commit('overwritten')).rejects.toMatchObject({ code: 'LeaseLost' })
+    await next.commit('second')
+    await next.release()
+    expect((await a.read())?.value).toBe('second')
+  })
+
+  it('stay held by whoever is at work, and the one after begins the new era', async () => {
+    const bucket = new MemoryBucket()
+    const store = await open(bucket)
+    const document = store.document('shop/prod', json<number>())
+    const held = await document.lock({ operation: 'x', leaseMs: 60_000 })
+    await store.resetLocks()
+    await held.commit(1)
+    await expect(
+      (await open(bucket)).document('shop/prod', json<number>()).lock({ operation: 'y' }),
+    ).rejects.toMatchObject({
+      code: 'Locked',
+    })
+    await held.release()
+    await document.withLock({ operation: 'z' }, async (next) => {
+      expect(next.fence >> 32n).toBe(1n)
+      await next.commit(2)
+    })
+    // From here on predecessors are clean again.
+    await document.withLock({ operation: 'z' }, (next) => expect(next.fence >> 32n).toBe(1n))
+  })
+})

@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest'
+import { KeelstateError } from '../../src/core/errors.ts'
+import type { ObjectStore } from '../../src/core/store.ts'
+import { runSchedule } from '../../src/testing/simulation/index.ts'
+import type { VirtualTime } from '../../src/testing/virtual-environment.ts'
+
+const SCHEDULES = Number(process.env.KEELSTATE_PROVE ? 5_000 : 300)
+
+describe('many schedules of writers, readers and collectors over a faulty network', () => {
+  it('keep every acknowledged change once, in order, and refuse or leave undecided the others', async () => {
+    let acknowledged = 0
+    for (let seed = 1; seed <= SCHEDULES; seed++) {
+      const result = await runSchedule(seed)
+      acknowledged += result.acknowledged
+      if (result.violations.length > 0) expect.fail(`seed ${seed}\n${result.violations.join('\n')}\n${result.story()}`)
+    }
+    expect(acknowledged / SCHEDULES).toBeGreaterThan(5)
+  }, 3_600_000)
+
+  it('replay exactly from their seed', async () => {
+    for (const seed of [3, 14, 15]) expect((await runSchedule(seed)).story()).toBe((await runSchedule(seed)).story())
+  })
+})
+
+/** A store that breaks one promise of the port, from a store that keeps them all. */
+function broken(store: ObjectStore, members: Partial<ObjectStore>): ObjectStore {
+  return {
+    address: store.address,
+    capabilities: store.capabilities,
+    get: (key, options) => store.get(key, options),
+    put: (key, body, condition, options) => store.put(key, body, condition, options),
+    delete: (keys, options) => store.delete(keys, options),
+    list: (prefix, options) => store.list(prefix, options),
+    close: () => store.close(),
+    ...members,
+  }
+}
+
+/** Stores whatever the condition says: on the token of now. */
+async function overwrite(store: ObjectStore, key: string, body: Uint8Array): Promise<string> {
+  const now = await store.get(key)
+  return store.put(key, body, now === undefined || now === 'unchanged' ? { ifAbsent: true } : { ifMatch: now.token })
+}
+
+const BROKEN_STORES: Record<string, (store: ObjectStore, time: VirtualTime) => ObjectStore> = {
+  'that ignores conditions': (store) =>
+    broken(store, {
+      put: (key, body, condition) =>
+        key.startsWith('heads/') ? overwrite(store, key, body) : store.put(key, body, condition),
+    }),
+  'that checks, and then acts': (store, time) =>
+    broken(store, {
+      async put(key, body, condition) {
+        if (!key.startsWith('heads/')) return store.put(key, body, condition)
+        const now = await store.get(key)
+        const token = now === undefined || now === 'unchanged' ? undefined : now.token
+        if (token !== ('ifMatch' in condition ? condition.ifMatch : undefined)) {
+          throw new KeelstateError('PreconditionFailed', { key, message: 'The condition did not hold.' })
+        }
+        await time.world.sleep(10)
+        return overwrite(store, key, body)
+      },
+    }),
+  'that answers before it has stored': (store) =>
+    broken(store, {
+      async put(key, body, condition) {
+        if (key.startsWith('heads/') && Buffer.from(body).at(-1)! < 40) return 'promised'
+        return store.put(key, body, condition)
+      },
+    }),
+  'that deletes what is asked for, and its neighbour': (store) =>
+    broken(store, {
+      async delete(keys) {
+        const { objects } = await store.list(`${(keys[0] ?? '').split('/~/')[0]}/~/`)
+        await store.delete([...keys, ...objects.slice(0, 1).map(({ key }) => key)])
+      },
+    }),
+}
+
+describe('the simulation', () => {
+  it.each(Object.entries(BROKEN_STORES))('finds a store %s', async (_, breakStore) => {
+    for (let seed = 1; seed <= 200; seed++) {
+      if ((await runSchedule(seed, { breakStore })).violations.length > 0) return
+    }
+    expect.fail('200 schedules noticed nothing')
+  })
+})
