@@ -68,7 +68,7 @@ export const alwaysClean: Mutant = {
 }
 
 /** Who did nothing neither claims the head nor says so. */
-export const idleReleasesClean: Mutant = noBump
+export const idleReleasesClean: Mutant = { ...noBump }
 
 /** Taking a lock leaves `clean` as it was. */
 export const acquireKeepsClean: Mutant = {
