@@ -1,7 +1,7 @@
 // Shows what keelstate does, with real deployment states: npm run quickstart [-- --keep]
 //
-// Works in a new folder under the system's temporary one. With KEELSTATE_STORE set (s3://bucket/prefix?region=…, gs://bucket/prefix) the same commands run against
-// that store, below a prefix of their own, and with KEELSTATE_LOCK set (dynamodb://table?region=…) they lock there. All of it is removed at the
+// Works in a new folder under the system's temporary one. With KEELSTATE_STORE set (s3://bucket/prefix?region=…, gs://bucket/prefix) the same commands
+// run against that store, below a prefix of their own, and with KEELSTATE_LOCK set (dynamodb://table?region=…) they lock there. All of it is removed at the
 // end unless --keep is given. Exits non-zero when anything is not as it should be.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
