@@ -1,11 +1,13 @@
 // Shows what keelstate does, with real deployment states: npm run quickstart [-- --keep]
 //
-// Works in a new folder under the system's temporary one. With KEELSTATE_STORE set (s3://bucket/prefix?region=…, gs://bucket/prefix) the same commands run against
-// that store, below a prefix of their own. Both are removed at the end unless --keep is given. Exits non-zero when anything is not as it should be.
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+// Works in a new folder under the system's temporary one. With KEELSTATE_STORE set (s3://bucket/prefix?region=…, gs://bucket/prefix) the same commands
+// run against that store, below a prefix of their own, and with KEELSTATE_LOCK set (dynamodb://table?region=…) they lock there. All of it is removed at the
+// end unless --keep is given. Exits non-zero when anything is not as it should be.
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const repository = fileURLToPath(new URL('..', import.meta.url))
@@ -13,7 +15,12 @@ const keelstate = join(repository, 'bin', 'keelstate.cjs')
 const keep = process.argv.includes('--keep')
 const folder = mkdtempSync(join(tmpdir(), 'keelstate-quickstart-'))
 const address = storeAddress(process.env.KEELSTATE_STORE)
-const env = { ...process.env, KEELSTATE_STORE: '', KEELSTATE_KEYS: '', XDG_STATE_HOME: join(folder, 'remembered') }
+const lockAddress = process.env.KEELSTATE_LOCK
+const env = {
+  ...process.env,
+  ...Object.fromEntries(['STORE', 'LOCK', 'KEYS', 'OWNER', 'WAIT'].map((name) => [`KEELSTATE_${name}`, ''])),
+  XDG_STATE_HOME: join(folder, 'remembered'),
+}
 
 /** A store of its own below the address, so that a second run begins afresh. */
 function storeAddress(base) {
@@ -51,8 +58,23 @@ function run(args, { exit = 0 } = {}) {
   if (exit !== 0) process.stdout.write(`(exit code ${status}, as it should be)\n`)
 }
 
+/** Runs one that prints what others need, such as an owner id; shows it and returns it. */
+function ask(args) {
+  process.stdout.write(`\n$ keelstate ${args.map(quoted).join(' ')}\n`)
+  const { status, stdout } = spawnSync(process.execPath, [keelstate, ...args], {
+    cwd: folder,
+    env,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 1],
+  })
+  process.stdout.write(stdout)
+  if (status !== 0) fail(`that should have ended with exit code 0, and ended with ${status}.`)
+  return stdout.trim()
+}
+
 function write(file, content) {
-  writeFileSync(join(folder, file), content)
+  mkdirSync(dirname(join(folder, file)), { recursive: true })
+  writeFileSync(join(folder, file), content, { mode: 0o600 })
 }
 
 function mustEqual(file, expected, what) {
@@ -60,18 +82,25 @@ function mustEqual(file, expected, what) {
   process.stdout.write(`(${file} is ${what}, byte for byte)\n`)
 }
 
-/** The deployment states of test/vectors/layout-000.json, as their original program wrote them, oldest first. */
-function deployments() {
+/** The deployment states of test/vectors/layout-000.json: files of two trees as unobin v0.4.0 left them, one encrypted. */
+function originals() {
   const files = JSON.parse(readFileSync(join(repository, 'test/vectors/layout-000.json'), 'utf8'))
-  const index = JSON.parse(Buffer.from(files['index.json'], 'base64').toString())
-  return index.cases.map(({ factory, stack, written, plain }) => ({
+  const { cases } = JSON.parse(Buffer.from(files['index.json'], 'base64').toString())
+  delete files['index.json']
+  for (const [path, content] of Object.entries(files)) write(join('trees', path), Buffer.from(content, 'base64'))
+  return cases.map(({ root, factory, stack, key_b64, current, plain }) => ({
+    tree: `trees/${root}`,
     name: `${factory}/${stack}`,
-    states: written.map((rev) => ({ rev, body: plain.find((one) => one.rev === rev).plain })),
+    key: key_b64,
+    current,
+    revisions: plain,
+    files: Object.keys(files).filter((path) => path.startsWith(`${root}/`) && !path.endsWith('/lock')),
   }))
 }
 
-/** Removes the store that this run made; of a bucket, everything below its own prefix. */
+/** Removes the store that this run made; of a bucket, everything below its own prefix; of a table, the items of its own store. */
 async function removeStore() {
+  if (lockAddress?.startsWith('dynamodb:')) await removeLocks()
   if (address.startsWith('gs:')) return await removeFromGcs()
   if (!address.startsWith('s3:')) {
     const path = address.slice('file:'.length)
@@ -101,19 +130,40 @@ async function removeFromGcs() {
   for (const file of files) await file.delete()
 }
 
-const all = deployments()
+async function removeLocks() {
+  const { parseDynamoDbAddress } = await import('../dist/locking/index.js')
+  const { DynamoDBClient, QueryCommand, DeleteItemCommand } = await import('@aws-sdk/client-dynamodb')
+  const { table: TableName, region, endpoint } = parseDynamoDbAddress(lockAddress)
+  const { storeId } = JSON.parse(readFileSync(join(folder, 'keelstate.json'), 'utf8'))
+  const client = new DynamoDBClient({ ...(region && { region }), ...(endpoint && { endpoint }) })
+  const ofThisStore = {
+    KeyConditionExpression: '#store = :store',
+    ExpressionAttributeNames: { '#store': 'store' },
+    ExpressionAttributeValues: { ':store': { S: storeId } },
+  }
+  const { Items = [] } = await client.send(new QueryCommand({ TableName, ConsistentRead: true, ...ofThisStore }))
+  for (const { store, document } of Items)
+    await client.send(new DeleteItemCommand({ TableName, Key: { store, document } }))
+  client.destroy()
+}
+
+const [prod, staging] = originals()
 const terraform = readFileSync(join(repository, 'examples/terraform.tfstate'), 'utf8')
 
 say(`A new store at ${address.split('?')[0]}, and a key of its own`)
-run(['init', '--store', address, '--new-key', 'state.key'])
+run(['init', '--store', address, ...(lockAddress ? ['--lock', lockAddress] : []), '--new-key', 'state.key'])
 
-say('Deployment states of two stacks, each version as it was written then')
-for (const { name, states } of all) {
-  for (const { rev, body } of states) {
-    const file = `${name.replace('/', '-')}.json`
-    write(file, body)
-    run(['push', name, file, '-m', `state of ${rev}`])
-  }
+say('Deployment state that unobin v0.4.0 wrote: history, names, times and what is current come along')
+run(['import', 'unobin', prod.tree])
+env.UB_STATE_KEY = staging.key
+run(['import', 'unobin', staging.tree, '--env-key', 'UB_STATE_KEY'], { exit: 4 })
+process.stdout.write('(somebody holds the lock of that tree; here it is known that nobody is at work any more)\n')
+run(['import', 'unobin', staging.tree, '--env-key', 'UB_STATE_KEY', '--force'])
+say('And go back, byte for byte, for as long as both are in use')
+run(['export', 'unobin', 'exported', prod.name])
+for (const path of prod.files) {
+  const file = path.slice(path.indexOf('/') + 1)
+  mustEqual(`exported/${file}`, readFileSync(join(folder, 'trees', path)), 'the original')
 }
 
 say('A Terraform state; then a change of it, pushed on the revision it was made from')
@@ -132,19 +182,64 @@ run(['push', 'network/terraform', 'stale.tfstate', '--parent', '@1'], { exit: 3 
 
 say('What there is')
 run(['list'])
-const prod = all[0]
 run(['status', prod.name])
 run(['history', prod.name])
+run(['diff', prod.name])
 run(['diff', 'network/terraform'])
+run(['entries', 'list', prod.name])
 
 say('Name a good revision; go back to it; history says so')
 run(['label', prod.name, 'good', '@1'])
 run(['rollback', prod.name, 'good', '-m', 'the last two were wrong'])
 run(['history', prod.name])
 run(['pull', prod.name, '-o', 'pulled.json'])
-mustEqual('pulled.json', prod.states[0].body, `the state of ${prod.states[0].rev}`)
+const { rev, plain } = prod.revisions.find(({ rev }) => rev.endsWith('.12Z')) // the oldest by its name
+mustEqual('pulled.json', plain, `the state of ${rev}`)
 run(['pull', 'network/terraform', '--rev', 'current~1', '-o', 'pulled.tfstate'])
 mustEqual('pulled.tfstate', terraform, 'the state before the change')
+
+say('One at a time: while somebody holds the lock, others wait or are turned away')
+const owner = ask(['lock', prod.name, '--for', '10m', '--reason', 'migration by hand'])
+run(['push', prod.name, 'pulled.json', '--wait', '0'], { exit: 4 })
+run(['label', prod.name, 'before-migration', '--owner', owner])
+run(['unlock', prod.name, '--owner', owner])
+
+say(
+  'A deployment is paused in the middle, as on a laptop that was closed; its lock is broken, and somebody else goes on',
+)
+write('late.tfstate', terraform.replace('"serial": 7', '"serial": 66'))
+write(
+  'deploy.mjs',
+  `import { spawnSync } from 'node:child_process'
+import { existsSync, writeFileSync } from 'node:fs'
+writeFileSync('started', '')
+while (!existsSync('go')) await new Promise((resolve) => setTimeout(resolve, 50))
+const push = ['push', 'network/terraform', 'late.tfstate', '-m', 'too late']
+process.exit(spawnSync(process.execPath, [process.argv[2], ...push], { stdio: 'inherit' }).status)
+`,
+)
+const deploy = ['lock', 'network/terraform', '--reason', 'deployment', '--', process.execPath, 'deploy.mjs', keelstate]
+process.stdout.write('\n$ keelstate lock network/terraform --reason deployment -- node deploy.mjs &\n')
+const zombie = spawn(process.execPath, [keelstate, ...deploy], { cwd: folder, env, stdio: ['ignore', 1, 1] })
+const zombieEnded = once(zombie, 'exit')
+while (!existsSync(join(folder, 'started'))) {
+  if (zombie.exitCode !== null) fail('the deployment did not start.')
+  await new Promise((resolve) => setTimeout(resolve, 50))
+}
+zombie.kill('SIGSTOP')
+run(['unlock', 'network/terraform'], { exit: 4 })
+const { lock } = JSON.parse(ask(['status', 'network/terraform', '--json']))
+run(['unlock', 'network/terraform', '--owner', lock.owner])
+write('next.tfstate', changed.replace('"serial": 8', '"serial": 9'))
+run(['push', 'network/terraform', 'next.tfstate', '-m', 'by the successor'])
+process.stdout.write('\n(the deployment wakes up, and pushes what it has)\n')
+write('go', '')
+zombie.kill('SIGCONT')
+const [zombieExit] = await zombieEnded
+if (zombieExit !== 4) fail(`the deployment should have ended with exit code 4, and ended with ${zombieExit}.`)
+process.stdout.write('(exit code 4, as it should be: nothing of it was written)\n')
+run(['history', 'network/terraform', '--limit', '2'])
+run(['locks'])
 
 say('Read and check everything that was written')
 run(['verify', '--all'])

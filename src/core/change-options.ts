@@ -86,6 +86,11 @@ export function conditionOf(parent: Parent): Condition {
   })
 }
 
-export function signatureOf(access: Access, options: ChangeOptions, by: string): Signature {
-  return { at: new Date(access.environment.now()).toISOString(), by: options.by ?? by, message: options.message ?? '' }
+export function signatureOf(
+  access: Access,
+  options: ChangeOptions,
+  by: string,
+  now: number = access.environment.now(),
+): Signature {
+  return { at: new Date(now).toISOString(), by: options.by ?? by, message: options.message ?? '' }
 }

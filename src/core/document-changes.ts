@@ -328,12 +328,14 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     const type = options.type ?? this.parts.codec.type
     const ids = this.parts.revisionIds(type, draft.body.lastIds)
     const last = draft.body.lastIds.get(ids.form) ?? ''
-    const id = options.made?.id ?? ids.next(access.environment, last)
+    const now = access.environment.now() // one reading: a name that is a time agrees with `at`
+    const clock = { now: () => now, random: () => access.environment.random() }
+    const id = options.made?.id ?? ids.next(clock, last)
     if (!ids.has(id)) throw strangeId(id, ids.form)
     const newest = last !== '' && ids.compare(id, last) < 0 ? last : id
     return addRevision({ ...draft.body, lastIds: new Map(draft.body.lastIds).set(ids.form, newest) }, draft.seq, {
       id,
-      ...signatureOf(access, options, this.parts.by),
+      ...signatureOf(access, options, this.parts.by, now),
       ...(options.made === undefined ? {} : { at: options.made.at }),
       type,
       ...what,

@@ -6,7 +6,7 @@ export interface RevisionIds {
   /** Names the form of the ids, so that a document may hold two forms. */
   readonly form: string
   /** Makes the next id, which sorts after `last`: the newest id of this form in the document, or ''. */
-  next(environment: Environment, last: string): string
+  next(environment: Pick<Environment, 'now' | 'random'>, last: string): string
   /** Whether a text is an id of this form. */
   has(id: string): boolean
   /** Below 0 when `a` sorts before `b`. Both are of this form. */

@@ -183,7 +183,15 @@ class GcsStore implements ObjectStore {
         attempt.signal.throwIfAborted()
         attempt.sent = true
         attempt.allow(timeoutMs)
-        return await send(gcs, { signal: attempt.signal, timeoutMs }, attempt)
+        const bounds = { signal: attempt.signal, timeoutMs }
+        try {
+          return await send(gcs, bounds, attempt)
+        } catch (error) {
+          // A kept connection may end just as a request is sent on it; a read may be sent again then (RFC 9112, 9.3.1).
+          const readOnly = call.operation === 'get' || call.operation === 'list'
+          if (!readOnly || attempt.signal.aborted || (error as { code?: unknown })?.code !== 'ECONNRESET') throw error
+          return await send(gcs, bounds, attempt)
+        }
       })
     } catch (error) {
       throw translateError(error, call, bucket, attempt.sent)

@@ -3,6 +3,7 @@ import type { KeelstateError } from '../core/errors.ts'
 import { hex } from '../core/header.ts'
 import { type Lease, leaseLost } from '../core/lease.ts'
 import type { RememberedHead } from '../core/memory.ts'
+import { formatName } from '../core/names.ts'
 import { Deadline, type Limits } from '../core/retry.ts'
 import type { LockKey, LockStore, StoredLock } from './lock-store.ts'
 import type { LockRecord } from './record.ts'
@@ -235,7 +236,7 @@ export class HeldLease implements Lease {
 
   #lose(why: string): void {
     if (this.#lost !== undefined) return
-    this.#lost = leaseLost(this.#parts.key.identity, why)
+    this.#lost = leaseLost(formatName(this.#parts.key.name), why)
     this.#cancelHeartbeat()
     this.#cancelExpiry()
     this.#controller.abort(this.#lost)

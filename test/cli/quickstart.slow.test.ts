@@ -12,7 +12,7 @@ const env = { PATH: process.env.PATH, HOME: folder, TMPDIR: folder }
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 describe('npm run quickstart', () => {
-  it('pushes real states, shows them, goes back, verifies, and leaves nothing behind', () => {
+  it('imports and pushes real states, goes back, locks, keeps a zombie out, verifies, and leaves nothing behind', () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [script], { env, encoding: 'utf8' })
     expect([status, stderr], stdout).toEqual([0, ''])
     for (const command of [
@@ -26,10 +26,17 @@ describe('npm run quickstart', () => {
       'rollback',
       'pull',
       'verify',
+      'import unobin',
+      'export unobin',
+      'entries list',
+      'lock',
+      'unlock',
+      'locks',
     ]) {
       expect(stdout).toContain(`$ keelstate ${command} `.trimEnd())
     }
     expect(stdout).toContain('byte for byte')
+    expect(stdout).toMatch(/the deployment wakes up.*\n.*The lock on network\/terraform is lost/)
     expect(readdirSync(folder)).toEqual([])
   })
 

@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type S3Server, startS3Server } from '../../src/testing/index.ts'
+import { createLockTable, REGION, startDynalite } from '../locking/dynamo.ts'
 import { Workspace } from './workspace.ts'
 
 const script = fileURLToPath(new URL('../../scripts/quickstart.mjs', import.meta.url))
@@ -86,6 +88,25 @@ describe('the commands on S3', () => {
   })
 })
 
+describe('locks in DynamoDB', () => {
+  it('cost a push two requests to the table and two to the bucket', async () => {
+    const service = await startDynalite()
+    const table = `dynamodb://${await createLockTable(service)}?region=${REGION}&endpoint=${service.endpoint}`
+    const { json } = await at.ok(['init', '--json'])
+    at.write('keelstate.json', JSON.stringify({ store, lock: table, keys: 'plaintext', storeId: json.storeId }))
+    await at.ok(['push', 'in/table'], { input: '1' })
+    server.takeRequests()
+    await at.ok(['push', 'in/table'], { input: '2' })
+    expect(server.takeRequests().map(({ operation }) => operation)).toEqual(['GetObject', 'PutObject'])
+    const owner = (await at.ok(['lock', 'in/table'])).stdout.trim()
+    expect((await at.run(['push', 'in/table', '--wait', '0'], { input: '3' })).code).toBe(4)
+    expect((await at.ok(['locks', '--json'])).json.locks).toMatchObject([{ name: 'in/table', owner }])
+    expect(server.takeRequests().some(({ key }) => key?.includes('locks/'))).toBe(false)
+    await at.ok(['unlock', 'in/table', '--owner', owner])
+    await service.close()
+  })
+})
+
 describe('npm run quickstart', () => {
   it('runs against S3 by the address alone, and removes what it made there', async () => {
     const before = server.bucket('acme-state').snapshot()
@@ -96,5 +117,25 @@ describe('npm run quickstart', () => {
     expect(child.exitCode, said).toBe(0)
     expect(said).toContain("keelstate init --store 's3://acme-state/prod/quickstart-")
     expect(server.bucket('acme-state').snapshot()).toEqual(before)
+  })
+
+  it('locks in DynamoDB by that address alone, and removes its items there', async () => {
+    const service = await startDynalite()
+    const table = await createLockTable(service)
+    const lock = `dynamodb://${table}?region=${REGION}&endpoint=${service.endpoint}`
+    const before = server.bucket('acme-state').snapshot()
+    const env = { ...process.env, KEELSTATE_STORE: store, KEELSTATE_LOCK: lock }
+    const child = spawn(process.execPath, [script], { env, stdio: 'pipe' })
+    let said = ''
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    await once(child, 'close')
+    expect(child.exitCode, said).toBe(0)
+    expect(said).toContain(`--lock 'dynamodb://${table}`)
+    expect(server.bucket('acme-state').snapshot()).toEqual(before)
+    const client = new DynamoDBClient({ region: REGION, ...service })
+    const { Count } = await client.send(new ScanCommand({ TableName: table, ConsistentRead: true }))
+    expect(Count).toBe(0)
+    client.destroy()
+    await service.close()
   })
 })
