@@ -46,7 +46,7 @@ const written = (
   write: (key, base, next, options) => locks.write(key, base, change(next, base?.record), options),
 })
 
-/** The head is not claimed. */
+/** The head is not claimed, and who did not claim it says `clean` all the same. */
 export const noBump: Mutant = {
   lease: (locks) => shown(locks, (record) => ({ ...record, prevClean: true, reset: false })),
 }
@@ -66,9 +66,6 @@ export const bumpWithoutProof: Mutant = {
 export const alwaysClean: Mutant = {
   lease: (locks) => written(locks, (next) => ({ ...next, clean: !next.held || next.clean })),
 }
-
-/** Who did nothing neither claims the head nor says so. */
-export const idleReleasesClean: Mutant = { ...noBump }
 
 /** Taking a lock leaves `clean` as it was. */
 export const acquireKeepsClean: Mutant = {

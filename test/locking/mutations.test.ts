@@ -118,7 +118,7 @@ const PLAYS: readonly Play[] = [
   },
   {
     rule: 'idle holder releases clean without having bumped',
-    mutant: mutants.idleReleasesClean,
+    mutant: mutants.noBump,
     fails: /a former holder committed/,
     async run(stage) {
       const { world } = stage
