@@ -183,15 +183,7 @@ class GcsStore implements ObjectStore {
         attempt.signal.throwIfAborted()
         attempt.sent = true
         attempt.allow(timeoutMs)
-        const bounds = { signal: attempt.signal, timeoutMs }
-        try {
-          return await send(gcs, bounds, attempt)
-        } catch (error) {
-          // A kept connection may end just as a request is sent on it; a read may be sent again then (RFC 9112, 9.3.1).
-          const readOnly = call.operation === 'get' || call.operation === 'list'
-          if (!readOnly || attempt.signal.aborted || (error as { code?: unknown })?.code !== 'ECONNRESET') throw error
-          return await send(gcs, bounds, attempt)
-        }
+        return await send(gcs, { signal: attempt.signal, timeoutMs }, attempt)
       })
     } catch (error) {
       throw translateError(error, call, bucket, attempt.sent)
