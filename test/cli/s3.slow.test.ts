@@ -57,10 +57,11 @@ describe('the commands on S3', () => {
   })
 
   it('find out that a push landed although its answer was lost', async () => {
+    await at.ok(['push', 'lost/answer'], { input: '0' })
     server.faults.add(HEAD, { do: 'drop-answer' })
     const { json } = await at.ok(['push', 'lost/answer', '--json'], { input: '1' })
-    expect(json.revision.number).toBe(1)
-    expect((await at.ok(['history', 'lost/answer', '--json'])).json.revisions).toHaveLength(1)
+    expect(json.revision.number).toBe(2)
+    expect((await at.ok(['history', 'lost/answer', '--json'])).json.revisions).toHaveLength(2)
   })
 
   it('end with 7 when an interrupted push may have landed and the store cannot say', async () => {
