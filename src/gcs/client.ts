@@ -1,3 +1,4 @@
+import { PassThrough, type Readable } from 'node:stream'
 import type { File, Storage, StorageOptions } from '@google-cloud/storage'
 import { KeelstateError } from '../core/errors.ts'
 import type { GcsCredentials, GcsSettings } from './options.ts'
@@ -220,13 +221,27 @@ class GcsConnection implements GcsOperations {
 /** A request as interceptors see it. */
 type Made = Parameters<File['request']>[0]
 
-/** Resolves when the answer has begun. */
+const MAX_REFUSAL_BYTES = 64 * 1024 // of an error document
+
+/**
+ * Resolves when the answer has begun. Not by `createReadStream`: when its reader gives up, or the answer breaks off, it ends all connections of the
+ * process to the service, and with them the requests of others.
+ */
 function startDownload(file: File, wire: WireCall): Promise<GcsDownload> {
   return new Promise((resolve, reject) => {
-    const body = file.createReadStream({ validation: false, decompress: false })
+    const source = file.requestStream({ uri: '', qs: { alt: 'media' } }) as unknown as Readable
+    const body = source.pipe(new PassThrough()) // the library's own stream is of an old kind, whose iteration does not end
+    source.on('error', (error) => body.destroy(error))
     body.on('error', reject)
-    body.once('response', ({ statusCode, headers }: { statusCode: number; headers: Record<string, string> }) => {
-      if (statusCode !== 200) return // the error follows when its text has been read
+    wire.broken.catch((error: Error) => body.destroy(error))
+    source.once('response', (answer: { statusCode: number; headers: Record<string, string> }) => {
+      const { statusCode, headers } = answer
+      if (statusCode !== 200) {
+        readRefusal(body).then((text) => {
+          reject(Object.assign(new Error(text), { code: statusCode, response: { statusCode, headers } }))
+        }, reject)
+        return
+      }
       const length = headers['content-length']
       resolve({
         generation: headers['x-goog-generation'],
@@ -234,9 +249,18 @@ function startDownload(file: File, wire: WireCall): Promise<GcsDownload> {
         body,
       })
     })
-    wire.broken.catch((error: Error) => body.destroy(error))
-    body.read(0) // the library sends the request with the first read
   })
+}
+
+async function readRefusal(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of body) {
+    length += chunk.length
+    if (length > MAX_REFUSAL_BYTES) break
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
 }
 
 function textOf(value: unknown): string | undefined {

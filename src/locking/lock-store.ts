@@ -37,7 +37,8 @@ export interface Claim {
  * **Missing records.** `read` resolves to `undefined`. A missing table or bucket rejects with `BucketMissing`. Nothing is ever deleted.
  *
  * **Conditions.** `write` replaces exactly `base` (owner, fence and token as read, or the version of the object), or creates where `base` is
- * `undefined`; otherwise `PreconditionFailed`. Checked and applied in one atomic step.
+ * `undefined`; otherwise `PreconditionFailed`, or `NotFound` with subject `object` where the service says that nothing stands there. Checked and
+ * applied in one atomic step.
  *
  * **Consistency.** `read` sees every write that was answered before it began.
  *

@@ -157,6 +157,7 @@ export class LeaseLocker implements Locker {
       if (!claimed || (head !== undefined && lease.fence <= head.header.epoch && !borrowed)) {
         head = await claimHead(writer, lease, head, deadline, signal)
       } else lease.markClaimed()
+      await lease.ensure() // what came before may have taken the whole lease
       return { lease, head }
     } catch (error) {
       await lease.release(undefined, !KeelstateError.is(error, 'OutcomeUnknown')).catch(() => undefined)

@@ -3,6 +3,7 @@ import { systemEnvironment } from '../../src/core/environment.ts'
 import type { ObjectStore } from '../../src/core/store.ts'
 import { json, openStore } from '../../src/index.ts'
 import { memoryStore } from '../../src/memory/index.ts'
+import { faultyStore } from '../../src/testing/index.ts'
 import { ALWAYS, contents, failure, STORE_ID, UPLOADS, type Workbench, WRITES, workbench } from './workbench.ts'
 
 const HOUR = 3_600_000
@@ -170,6 +171,28 @@ describe('a collector', () => {
     await hold.releaseAll()
     expect(await intact()).toMatchObject({ unreachable: 0 })
     expect(await contents(await bench.elsewhere())).toEqual(['b', 'c', 'd', 'e', 'f', 'b'].map(large))
+  })
+
+  it('does not delete what was uploaded by somebody who knew its barrier already, however late its listing is answered', async () => {
+    const { doc, faulty, elsewhere, time } = bench
+    const writing = await elsewhere()
+    await writing.commit('small', { parent: 'none' })
+    // Held: the listing of the collector, and then the head write of whoever uploads meanwhile.
+    const listing = faulty.faults.hold({ operation: 'ListObjectsV2' })
+    const collecting = doc.collect()
+    await listing.arrived()
+    const slow = faultyStore(memoryStore({ bucket: bench.bucket }))
+    const writer = await collector(0, slow)
+    await writer.read()
+    const hold = slow.faults.hold(WRITES)
+    const commit = writer.commit(large('slow'), { parent: 'any' })
+    await hold.arrived()
+    await listing.release()
+    await time.until(collecting)
+    await hold.release()
+    await commit
+    expect((await (await elsewhere()).read())?.value).toBe(large('slow'))
+    await intact()
   })
 
   it('that dies between its barrier and its deletes leaves everything to the next', async () => {

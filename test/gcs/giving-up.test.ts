@@ -138,6 +138,26 @@ describe('a caller who gives up', () => {
   })
 })
 
+describe('a read that ends early', () => {
+  it('leaves the requests of others alone: their connections stay', async () => {
+    const store = open()
+    await store.put(HEAD, new Uint8Array(1_000_000), ABSENT)
+    const hold = server.faults.hold({ operation: 'PutObject' })
+    const writing = store.put('heads/state/other/~', new Uint8Array(10), ABSENT)
+    await hold.arrived()
+    server.faults.add({ operation: 'GetObject' }, { do: 'truncate', bytes: 500_000 })
+    await refusal(store.get(HEAD), 'Unavailable')
+    await refusal(open({ maxBytes: 1_000 }).get(HEAD), 'TooLarge')
+    const abort = new AbortController()
+    server.faults.add({ operation: 'GetObject' }, { do: 'stall' })
+    const reading = store.get(HEAD, { signal: abort.signal })
+    setTimeout(() => abort.abort(), 50)
+    await refusal(reading, 'Aborted')
+    await hold.release()
+    expect(await writing).toMatch(/^\d+$/)
+  })
+})
+
 describe('closing a store', () => {
   it('gives up what is under way, of unknown outcome, and refuses what comes later', async () => {
     const hold = server.faults.hold()

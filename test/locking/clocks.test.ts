@@ -97,6 +97,21 @@ describe.each(inMemory)('the clocks of a lease, with $name', (kind) => {
     expect(lock.signal.aborted).toBe(true)
   })
 
+  it('is not handed out when what came before took all of it, and is renewed first when it took most', async () => {
+    const { world, holder, lock: first } = await held()
+    await world.finish(first.release())
+    const slow = (ms: number) => world.network.faults.add({ method: 'get', key: /^heads/ }, { do: 'delay-answer', ms })
+    const options = { operation: 'deploy', heartbeat: false }
+    slow(2_000)
+    await expect(world.finish(holder.document.lock({ ...options, leaseMs: 1_000 }))).rejects.toMatchObject(LOST)
+    expect(await world.record()).toMatchObject({ held: false })
+    slow(2_000)
+    const lock = await world.finish(holder.document.lock({ ...options, leaseMs: 2_700 }))
+    await world.time.advance(2_000)
+    expect(lock.signal.aborted).toBe(false)
+    await world.finish(lock.commit('second'))
+  })
+
   it('is not lost by one message that is lost in silence, however short the lease', async () => {
     for (const leaseMs of [1_000, 3_000, 30_000]) {
       const { world, lock } = await held({ leaseMs })

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, it } from 'vitest'
+import { describe, it } from 'vitest'
 import type { ObjectStore } from '../../src/core/store.ts'
 import type { LockStore } from '../../src/locking/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
@@ -9,19 +9,9 @@ import {
   registerSuite,
   testLockStore,
 } from '../../src/testing/index.ts'
-import { fileHarness } from '../file/harness.ts'
-import { fixtureHarness } from '../s3/fixture-harness.ts'
-import { dynamoHarness, startDynalite } from './dynamo.ts'
 import { objectLocks } from './harness.ts'
 
-const prove = process.env.KEELSTATE_PROVE !== undefined
-const options = { rounds: prove ? 100 : 10 }
-
-let dynalite: Awaited<ReturnType<typeof startDynalite>>
-beforeAll(async () => {
-  dynalite = await startDynalite()
-})
-afterAll(() => dynalite.close())
+const options = { rounds: process.env.KEELSTATE_PROVE ? 100 : 10 }
 
 const buckets = new WeakMap<ObjectStore, MemoryBucket>()
 const openOn = (bucket: MemoryBucket) => {
@@ -44,8 +34,6 @@ const openTable = (table: MemoryLockTable) => {
 
 const suites = [
   testLockStore(objectLocks(memory), options),
-  testLockStore(objectLocks(fileHarness()), options),
-  testLockStore(objectLocks(fixtureHarness('the S3 fixture')), options),
   testLockStore(
     {
       name: 'memory',
@@ -53,10 +41,6 @@ const suites = [
       open: async () => openTable(new MemoryLockTable()),
       openAgain: async (locks) => openTable(tables.get(locks)!),
     },
-    options,
-  ),
-  testLockStore(
-    dynamoHarness('dynamodb on dynalite', () => dynalite),
     options,
   ),
 ]

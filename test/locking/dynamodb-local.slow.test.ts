@@ -4,9 +4,13 @@ import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { dynamoDbLockStore } from '../../src/locking/index.ts'
+import { memoryStore } from '../../src/memory/index.ts'
 import { registerSuite, testLockStore } from '../../src/testing/index.ts'
-import { type DynamoDb, dynamoHarness } from './dynamo.ts'
+import { createLockTable, type DynamoDb, dynamoHarness, REGION } from './dynamo.ts'
+import { World } from './world.ts'
 
 const OLDEST_JAVA = 17
 
@@ -45,6 +49,33 @@ describe('lock records in DynamoDB Local', () => {
     throw new Error('DynamoDB Local did not answer within 30 s')
   })
   afterAll(() => void server.kill())
+
+  it('show who holds a lock in the refusal itself: one request', async () => {
+    const client = new DynamoDBClient({ ...service, region: REGION, maxAttempts: 1 })
+    const sent: string[] = []
+    client.middlewareStack.add(
+      (next, { commandName }) =>
+        (args) => {
+          sent.push(String(commandName))
+          return next(args)
+        },
+      { step: 'finalizeRequest', name: 'count' },
+    )
+    const world = new World({
+      objects: memoryStore(),
+      locks: dynamoDbLockStore({ table: await createLockTable(service), client }),
+    })
+    const [a, b] = [await world.process(), await world.process()]
+    const held = await world.finish(a.document.lock({ operation: 'deploy' }))
+    sent.length = 0
+    await expect(world.finish(b.document.lock({ operation: 'other' }))).rejects.toMatchObject({
+      code: 'Locked',
+      details: { owner: held.owner, operation: 'deploy' },
+    })
+    expect(sent).toEqual(['UpdateItemCommand'])
+    await world.finish(held.release())
+    client.destroy()
+  })
 
   registerSuite(testLockStore(dynamoHarness('DynamoDB Local', () => service)), { describe, it })
 })

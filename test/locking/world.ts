@@ -58,6 +58,8 @@ export interface ProcessOptions {
   limits?: Partial<Limits>
   /** What stands between this process's lease and the lock store. */
   locks?: (locks: LockStore) => LockStore
+  /** The place as this process's requests find it, behind the network. */
+  reaches?: (place: Place, machine: VirtualMachine) => Place
 }
 
 /** Processes in virtual time, and what lies between them. */
@@ -73,9 +75,9 @@ export class World {
   }
 
   async process(options: ProcessOptions = {}): Promise<Process> {
-    const { rate, limits, locks: wrap = (locks) => locks } = options
+    const { rate, limits, locks: wrap = (locks) => locks, reaches = (place) => place } = options
     const machine = this.time.machine(rate === undefined ? {} : { rate })
-    const { objects, locks } = this.place
+    const { objects, locks } = reaches(this.place, machine)
     const reached = this.network.objectStore(machine, objects)
     const store = await openStore({
       store: reached,

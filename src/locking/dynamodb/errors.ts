@@ -39,6 +39,8 @@ const BY_NAME: Readonly<Record<string, { code: Known; hint?: string }>> = {
 /** Codes of Node for requests that never left: https://nodejs.org/docs/latest-v20.x/api/errors.html#common-system-errors */
 const NEVER_SENT = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']
 
+const RESET = ['ECONNRESET', 'EPIPE']
+
 /** The item that stands in the way of a conditional write, as far as the service sent it along. */
 export function blockingItem(error: unknown): unknown {
   const { name, Item } = Object(error) as { name?: unknown; Item?: unknown }
@@ -54,13 +56,16 @@ export function fromDynamoDb(error: unknown, operation: string, identity: string
     code?: unknown
     $metadata?: { httpStatusCode?: unknown; requestId?: unknown }
   }
-  const kind = printable(typeof name === 'string' ? name : '', 60)
   const errno = typeof code === 'string' ? code : ''
+  // The SDK calls a connection that was reset a timeout, too.
+  const named = name === 'TimeoutError' && RESET.includes(errno) ? errno : name
+  const kind = printable(typeof named === 'string' ? named : '', 60)
   const known = BY_NAME[kind]
   const notExecuted = (known !== undefined && known.code !== 'Timeout') || NEVER_SENT.includes(errno)
   const details: CommonDetails = {
+    ...(errno === '' ? {} : { status: printable(errno, 60) }),
     ...(typeof $metadata?.httpStatusCode === 'number' ? { status: $metadata.httpStatusCode } : {}),
-    ...(kind === '' ? {} : { serviceCode: kind }),
+    ...(kind === '' || kind === errno ? {} : { serviceCode: kind }),
     ...(typeof $metadata?.requestId === 'string' ? { requestId: printable($metadata.requestId, 60) } : {}),
     ...(notExecuted ? { notExecuted } : {}),
   }

@@ -1,0 +1,21 @@
+import { afterAll, beforeAll, describe, it } from 'vitest'
+import { registerSuite, testLockStore } from '../../src/testing/index.ts'
+import { fileHarness } from '../file/harness.ts'
+import { fixtureHarness } from '../s3/fixture-harness.ts'
+import { dynamoHarness, startDynalite } from './dynamo.ts'
+import { objectLocks } from './harness.ts'
+
+const options = { rounds: process.env.KEELSTATE_PROVE ? 100 : 10 }
+
+let dynalite: Awaited<ReturnType<typeof startDynalite>>
+beforeAll(async () => {
+  dynalite = await startDynalite()
+})
+afterAll(() => dynalite.close())
+
+const harnesses = [
+  objectLocks(fileHarness()),
+  objectLocks(fixtureHarness('the S3 fixture')),
+  dynamoHarness('dynamodb on dynalite', () => dynalite),
+]
+for (const harness of harnesses) registerSuite(testLockStore(harness, options), { describe, it })
