@@ -77,9 +77,11 @@ export function headJson(head: HeadStatus | DocumentStatus): HeadJson {
   return { name, kind, seq, epoch: head.epoch.toString(), writeId, keyId, hasCurrent, recipients, headBytes }
 }
 
-/** `@3 01J8… by ci@build at 2026-05-30T12:00:00.000Z`; the time is left out where it is the id. */
+/** `@3 01J8… by ci@build at 2026-05-30T12:00:00.000Z`; the time is left out where the id is that time, to the second. */
 export function revisionLine(info: RevisionInfo): string {
-  const at = info.at === info.id ? '' : ` at ${shown(info.at)}`
+  // A name made from a time drops trailing zeros, and is made a moment before the commit: `12:00:00.23Z` is `12:00:00.230Z`.
+  const isNamedByTime = Math.abs(Date.parse(info.id) - Date.parse(info.at)) < 1_000
+  const at = isNamedByTime ? '' : ` at ${shown(info.at)}`
   return `@${info.number} ${shown(info.id)} by ${shown(info.by)}${at}`
 }
 
