@@ -1,6 +1,6 @@
 import { type AcceptedHead, acceptHead } from './accept.ts'
 import { type ChangeOptions, checkChange } from './change-options.ts'
-import { type CollectOptions, type CollectReport, collect } from './collect.ts'
+import type { CollectOptions, CollectReport } from './collect.ts'
 import { prepareContent, readContent } from './contents.ts'
 import { ChangeableDocument, RECORD_WEIGHT } from './document-changes.ts'
 import type { Head } from './head.ts'
@@ -127,6 +127,7 @@ export class VersionedDocument<T> extends ChangeableDocument<T> {
 
   /** Deletes objects that nothing refers to. */
   async collect(options: CollectOptions = {}): Promise<CollectReport> {
+    const { collect } = await import('./collect.ts')
     return await collect(await this.parts.writer(), options)
   }
 
