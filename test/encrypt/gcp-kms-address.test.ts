@@ -113,10 +113,10 @@ describe('the options of a key of Cloud KMS', () => {
     ['client', { key, client: {} }],
     ['credentials', { key, client, credentials: async () => 'token' }],
     ['timeoutMS', { key, timeoutMS: 5 }],
-    ['key', undefined],
+    ['options', undefined],
   ])('are refused by the name of the one that is wrong: %s', (option, options) => {
     expect(() => new GcpKmsProvider(options as never)).toThrow(
-      expect.objectContaining({ code: 'InvalidOptions', details: { option } }),
+      expect.objectContaining({ code: 'InvalidOptions', details: expect.objectContaining({ option }) }),
     )
   })
 })

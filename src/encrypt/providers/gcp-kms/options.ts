@@ -1,5 +1,14 @@
-import { z } from 'zod'
-import { KeelstateError } from '../../../core/errors.ts'
+import { invalidOption } from '../../../core/driver-address.ts'
+import {
+  checkOptions,
+  credentialsWith,
+  hasMethod,
+  type OptionRules,
+  optional,
+  textThat,
+  valueThat,
+  wholeNumber,
+} from '../../../core/driver-options.ts'
 import { type GcpKmsKey, parseGcpKmsKey } from './address.ts'
 import type { GcpKmsClient } from './client.ts'
 
@@ -36,42 +45,26 @@ export interface GcpKmsSettings extends Omit<GcpKmsOptions, 'key'> {
 const DEFAULT_TIMEOUT_MS = 15_000 // an answer takes some 20 to 100 ms
 const MAX_TIMEOUT_MS = 2 ** 31 - 1 // of a timer
 
-const schema = z.strictObject({
-  key: z.string(),
-  credentials: z.custom<GcpCredentials>(isCredentials).optional(),
-  client: z.custom<GcpKmsClient>(isClient).optional(),
-  timeoutMs: z.int().positive().max(MAX_TIMEOUT_MS).default(DEFAULT_TIMEOUT_MS),
-})
+const OPERATION = 'GcpKmsProvider'
+
+const RULES: OptionRules<GcpKmsOptions> = {
+  key: textThat(() => true, 'is no key'), // parseGcpKmsKey judges it
+  credentials: optional(credentialsWith(['client_email', 'private_key'], 'an access token')),
+  client: optional(valueThat(hasMethod('request'), 'needs a method request')),
+  timeoutMs: optional(wholeNumber(MAX_TIMEOUT_MS)),
+}
 
 /** @throws {KeelstateError} `InvalidOptions` that names the option. */
 export function parseGcpKmsOptions(options: GcpKmsOptions): GcpKmsSettings {
-  const parsed = schema.safeParse(options)
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]!
-    const unknown = issue.code === 'unrecognized_keys'
-    throw invalid(String((unknown ? issue.keys[0] : issue.path[0]) ?? 'key'), unknown ? 'is not known' : 'is not valid')
+  checkOptions(OPERATION, options, RULES)
+  if (options.client !== undefined && options.credentials !== undefined) {
+    const message = 'credentials were given beside a client, which has its own.'
+    throw invalidOption(OPERATION, 'credentials', message, 'Leave them out, or the client.')
   }
-  const { key, credentials, client } = parsed.data
-  if (client !== undefined && credentials !== undefined)
-    throw invalid('credentials', 'was given beside a client, which has its own')
-  return { ...parsed.data, key: parseGcpKmsKey(key), address: `gcp-kms:${key}` }
-}
-
-function invalid(option: string, why: string): KeelstateError<'InvalidOptions'> {
-  return new KeelstateError('InvalidOptions', {
-    message: `The option ${option} of GcpKmsProvider ${why}.`,
-    hint: 'It takes key (a text), credentials (client_email and private_key, or a function that gives an access token) or client (with a method request), and timeoutMs.',
-    details: { option },
-  })
-}
-
-function isCredentials(value: unknown): boolean {
-  if (typeof value === 'function') return true
-  if (typeof value !== 'object' || value === null) return false
-  const { client_email, private_key } = value as Record<string, unknown>
-  return [client_email, private_key].every((part) => typeof part === 'string' && part !== '')
-}
-
-function isClient(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'request' in value && typeof value.request === 'function'
+  return {
+    ...options,
+    key: parseGcpKmsKey(options.key),
+    address: `gcp-kms:${options.key}`,
+    timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+  }
 }

@@ -1,22 +1,12 @@
-import { systemEnvironment } from '../../../core/environment.ts'
-import { KeelstateError, throwIfAborted } from '../../../core/errors.ts'
-import { type DocumentScope, hex } from '../../../core/header.ts'
-import { Deadline, isTransient } from '../../../core/retry.ts'
+import { throwIfAborted } from '../../../core/errors.ts'
+import type { DocumentScope } from '../../../core/header.ts'
 import type { RecipientInfo } from '../../../core/sealer.ts'
 import type { CallOptions } from '../../../core/store.ts'
-import { DATA_KEY_BYTES } from '../../derive.ts'
-import { changedWrap, notThisKey } from '../../errors.ts'
+import { notThisKey } from '../../errors.ts'
 import type { KeyProvider, WrappedKey } from '../../provider.ts'
-import { bounded } from '../bounded.ts'
-import type { KeyServiceCall } from '../key-service-error.ts'
 import { mayBeKey } from './address.ts'
-import { connectGcpKms, type GcpKmsAnswer, type GcpKmsOperations } from './client.ts'
-import { BROKEN, fromGcpKms, isRefusedCiphertext, refusalOf } from './errors.ts'
-import { checkedBytes, isPossibleLength, readDecrypted, readEncrypted } from './integrity.ts'
 import { type GcpKmsOptions, type GcpKmsSettings, parseGcpKmsOptions } from './options.ts'
-
-const ATTEMPTS = 3 // of equal length, if the service stays silent
-const BROKEN_ANSWERS = 3 // in one call: more is no accident on the way
+import type { GcpKmsService } from './service.ts'
 
 /**
  * A key of Google's Cloud KMS. One request per document and process: `encrypt` for a new document (the data key is made here, the service makes
@@ -33,7 +23,7 @@ export class GcpKmsProvider implements KeyProvider {
   readonly provider = 'gcp-kms'
   readonly address: string
   readonly #settings: GcpKmsSettings
-  #connecting: Promise<GcpKmsOperations> | undefined
+  #service: Promise<GcpKmsService> | undefined
 
   /** @throws {KeelstateError} `InvalidOptions` that names the option. Nothing is loaded or sent before the first call. */
   constructor(options: GcpKmsOptions) {
@@ -51,92 +41,22 @@ export class GcpKmsProvider implements KeyProvider {
   }
 
   async wrap(dataKey: Uint8Array, scope: DocumentScope, options: CallOptions = {}): Promise<WrappedKey> {
-    const { text: plaintext, crc32c: plaintextCrc32c } = checkedBytes(dataKey)
-    const body = { plaintext, plaintextCrc32c, ...authenticated(scope) }
-    const send = (kms: GcpKmsOperations, signal: AbortSignal) => kms.call('encrypt', body, signal)
-    const read = (answer: GcpKmsAnswer) => readEncrypted(answer, this.#settings.key)
-    return { provider: this.provider, ...(await this.#call('key.wrap', options, send, read)) }
+    throwIfAborted(options.signal, 'key.wrap', this.address)
+    const copy = Uint8Array.from(dataKey) // before the first await: the caller may overwrite its own
+    const service = await this.#load()
+    return { provider: this.provider, ...(await service.wrap(copy, scope, options).finally(() => copy.fill(0))) }
   }
 
   async unwrap(wrapped: WrappedKey, scope: DocumentScope, options: CallOptions = {}): Promise<Uint8Array> {
     throwIfAborted(options.signal, 'key.unwrap', this.address)
     if (!this.matches(wrapped)) throw notThisKey(wrapped, this.address)
-    if (!isPossibleLength(wrapped.wrapped.length)) throw changedWrap(wrapped, scope)
-    const { text: ciphertext, crc32c: ciphertextCrc32c } = checkedBytes(wrapped.wrapped)
-    const body = { ciphertext, ciphertextCrc32c, ...authenticated(scope) }
-    const send = async (kms: GcpKmsOperations, signal: AbortSignal) => {
-      const answer = await kms.call('decrypt', body, signal)
-      if (isRefusedCiphertext(refusalOf(answer))) throw changedWrap(wrapped, scope)
-      return answer
-    }
-    const dataKey = await this.#call('key.unwrap', options, send, readDecrypted)
-    if (dataKey.length !== DATA_KEY_BYTES) throw changedWrap(wrapped, scope)
-    return dataKey
+    const copy = { ...wrapped, wrapped: Uint8Array.from(wrapped.wrapped) }
+    return (await this.#load()).unwrap(copy, scope, options)
   }
 
-  /** Attempts until one succeeds or is refused for good, broken answers become too many, or the time is up. */
-  async #call<T>(
-    operation: KeyServiceCall['operation'],
-    { signal: caller }: CallOptions,
-    send: (kms: GcpKmsOperations, signal: AbortSignal) => Promise<GcpKmsAnswer>,
-    read: (answer: GcpKmsAnswer) => T,
-  ): Promise<T> {
-    throwIfAborted(caller, operation, this.address)
-    const call = { service: 'Cloud KMS', operation, key: this.address }
-    const attemptMs = Math.ceil(this.#settings.timeoutMs / ATTEMPTS)
-    const limits = { attemptMs, attemptMsPerMegabyte: 0, operationMs: this.#settings.timeoutMs }
-    const deadline = new Deadline(systemEnvironment, limits, caller)
-    let broken = 0
-    let failure: unknown
-    for (;;) {
-      const allowedMs = Math.max(1, Math.round(Math.min(attemptMs, deadline.left)))
-      try {
-        return await bounded(call, allowedMs, caller, (signal) => this.#attempt(call, signal, send, read))
-      } catch (error) {
-        const cutShort = allowedMs < attemptMs && KeelstateError.is(error, 'Timeout')
-        failure = cutShort ? (failure ?? error) : error // what was answered before says more
-      }
-      if (isBroken(failure)) broken += 1
-      if (!isTransient(failure) || broken === BROKEN_ANSWERS) throw failure
-      await deadline.backoff(failure)
-      throwIfAborted(caller, operation, this.address)
-      if (deadline.left <= 0) throw failure
-    }
+  /** Most processes have another key and do not need it. */
+  #load(): Promise<GcpKmsService> {
+    this.#service ??= import('./service.ts').then(({ GcpKmsService }) => new GcpKmsService(this.#settings))
+    return this.#service
   }
-
-  async #attempt<T>(
-    call: KeyServiceCall,
-    signal: AbortSignal,
-    send: (kms: GcpKmsOperations, signal: AbortSignal) => Promise<GcpKmsAnswer>,
-    read: (answer: GcpKmsAnswer) => T,
-  ): Promise<T> {
-    let sent = false
-    try {
-      this.#connecting ??= connectGcpKms(this.#settings)
-      const kms = await this.#connecting
-      await kms.prepare()
-      signal.throwIfAborted()
-      sent = true
-      const answer = await send(kms, signal)
-      if (answer.status !== 200) throw refusalOf(answer)
-      return read(answer)
-    } catch (error) {
-      throw fromGcpKms(error, call, sent)
-    }
-  }
-}
-
-function isBroken(error: unknown): boolean {
-  return KeelstateError.is(error) && error.details.serviceCode === BROKEN
-}
-
-/** What Cloud KMS binds a wrapped key to: three lines of text. docs/format.md "Key table". */
-function authenticated(scope: DocumentScope) {
-  const lines = [
-    `keelstate:store=${hex(scope.storeId)}`,
-    `keelstate:kind=${scope.kind}`,
-    `keelstate:name=${scope.path}`,
-  ]
-  const { text, crc32c } = checkedBytes(Buffer.from(lines.join('\n')))
-  return { additionalAuthenticatedData: text, additionalAuthenticatedDataCrc32c: crc32c }
 }
