@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto'
 import { deadlineFor } from './access.ts'
 import { Chains, type Opening, wholeOf } from './chains.ts'
 import { mayReferTo } from './contents.ts'
+import { mayNeedRebase } from './draft.ts'
 import { onFreshHead } from './fresh-head.ts'
+import type { Head } from './head.ts'
 import type { Draft, HeadWriter } from './head-writer.ts'
 import { type Found, History } from './history.ts'
 import type { LeaseGuard } from './lease.ts'
@@ -63,11 +65,14 @@ export async function compact(
   return result
 }
 
-/** Stores current whole when many deltas lie below it, or much in them. */
-export async function rebase(writer: HeadWriter, opening: Opening, lease: LeaseGuard | undefined): Promise<void> {
+/** Stores the current revision of a head whole when many deltas lie below it, or much in them. */
+export async function rebase(
+  writer: HeadWriter,
+  known: Head,
+  opening: Opening,
+  lease: LeaseGuard | undefined,
+): Promise<void> {
   const { access } = writer
-  const known = writer.known?.head
-  if (known === undefined || !mayBeDue(known.body)) return
   const history = new History(access, writer.segments, known, deadlineFor(access, undefined))
   const chains = new Chains(access, history, known.keys, deadlineFor(access, undefined), opening)
   const { base, id } = known.body.current!
@@ -83,7 +88,7 @@ export async function rebase(writer: HeadWriter, opening: Opening, lease: LeaseG
         lease,
         apply: async (draft, within) => {
           const { current } = draft.body
-          if (current?.id !== id || !mayBeDue(draft.body)) return { body: draft.body, result: undefined }
+          if (current?.id !== id || !mayNeedRebase(draft.body)) return { body: draft.body, result: undefined }
           const now = new History(access, writer.segments, draft, within)
           const full = await uploads.of(current, draft, now, within)
           return { body: { ...draft.body, current: { ...current, full } }, result: undefined }
@@ -94,11 +99,6 @@ export async function rebase(writer: HeadWriter, opening: Opening, lease: LeaseG
   } finally {
     cancel()
   }
-}
-
-/** A record that stands in a segment too is left to `compact`, which rewrites those. */
-function mayBeDue({ current, currentStored }: Draft['body']): boolean {
-  return current !== undefined && !currentStored && wholeOf(current) === undefined && current.base!.deltas > 1
 }
 
 interface Plan {

@@ -1,7 +1,7 @@
 import { deadlineFor } from './access.ts'
 import { Chains, type Opening, wholeOf } from './chains.ts'
 import type { Codec } from './codec.ts'
-import { type Change, diffJson } from './diff.ts'
+import type { Change } from './diff.ts'
 import { KeelstateError } from './errors.ts'
 import { missing, onFreshHead } from './fresh-head.ts'
 import type { Head } from './head.ts'
@@ -17,7 +17,7 @@ import { infoOf, type Revision, type RevisionInfo } from './revision.ts'
 import type { RevisionIdsByType } from './revision-id.ts'
 import { findWriteId } from './segments.ts'
 import type { CallOptions } from './store.ts'
-import { type VerifyOptions, type VerifyReport, verify } from './verify.ts'
+import type { VerifyOptions, VerifyReport } from './verify.ts'
 
 export interface RevisionDiff {
   from: RevisionInfo
@@ -150,6 +150,7 @@ export class ReadableDocument<T, C = never> {
       const alike = whole && before.record.digest === after.record.digest
       const right = alike ? left : await chains.body(after.record)
       const equal = alike || (!whole && same(left, right))
+      const { diffJson } = await import('./diff.ts') // few processes compare
       const changes = diffJson(left, right)
       return {
         from: infoOf(before.record, head!),
@@ -162,6 +163,7 @@ export class ReadableDocument<T, C = never> {
 
   /** Reads everything the head leads to, and reports what is not as it should be. */
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    const { verify } = await import('./verify.ts')
     return await verify(await this.parts.writer(), this.parts.opening.forms, options)
   }
 

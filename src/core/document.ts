@@ -1,8 +1,10 @@
+import { type AcceptedHead, acceptHead } from './accept.ts'
 import { RECORD_WEIGHT } from './additions.ts'
 import { type ChangeOptions, checkChange } from './change-options.ts'
-import { type CollectOptions, type CollectReport, collect } from './collect.ts'
-import { type CompactOptions, type CompactReport, compact, rebase } from './compact.ts'
+import type { CollectOptions, CollectReport } from './collect.ts'
+import type { CompactOptions, CompactReport } from './compact.ts'
 import { ChangeableDocument } from './document-changes.ts'
+import { mayNeedRebase } from './draft.ts'
 import type { Head } from './head.ts'
 import type { HeadWriter } from './head-writer.ts'
 import type { Lease, LockHolder, LockOptions } from './lease.ts'
@@ -103,8 +105,22 @@ export class VersionedDocument<T, C = never> extends ChangeableDocument<T, C> {
     await this.parts.locker.forceUnlock(await this.parts.writer(), owner, options)
   }
 
+  /**
+   * Accepts that the document was restored: from now on this machine's readers and the next holder of the lock take the head at `seq` as the one to
+   * start from, although a later or another one was seen before. Other machines have memories of their own, where this is to be called too.
+   *
+   * @param seq How often the head was written, as `details.seenSeq` of the `RolledBack` error says; 0 for a head that is gone.
+   * @param options.dryRun Changes nothing.
+   * @throws {KeelstateError} `Conflict` when the head is at another seq; `Locked` while somebody holds the lock; `DecryptFailed`, `Corrupt`: what
+   *   does not open is never accepted.
+   */
+  async accept(seq: number, options: CallOptions & { dryRun?: boolean } = {}): Promise<AcceptedHead> {
+    return await acceptHead(await this.parts.writer(), this.parts.locker, this.name, seq, options)
+  }
+
   /** Deletes objects that nothing refers to. */
   async collect(options: CollectOptions = {}): Promise<CollectReport> {
+    const { collect } = await import('./collect.ts')
     return await collect(await this.parts.writer(), options)
   }
 
@@ -113,12 +129,17 @@ export class VersionedDocument<T, C = never> extends ChangeableDocument<T, C> {
    * says anything else afterwards. Their objects are deleted by a later `collect`.
    */
   async compact(options: CompactOptions = {}): Promise<CompactReport> {
+    const { compact } = await import('./compact.ts')
     return await compact(await this.parts.writer(), this.parts.opening, this.parts.lease, options)
   }
 
   /** @internal Stores the current revision whole if that is due. */
   async rebase(): Promise<void> {
-    await rebase(await this.parts.writer(), this.parts.opening, this.parts.lease)
+    const writer = await this.parts.writer()
+    const known = writer.known?.head
+    if (known === undefined || !mayNeedRebase(known.body)) return
+    const { rebase } = await import('./compact.ts')
+    await rebase(writer, known, this.parts.opening, this.parts.lease)
   }
 
   async #handle(

@@ -170,6 +170,11 @@ export function condemn(batches: readonly CondemnedBatch[], batch: CondemnedBatc
   return [...batches, batch].slice(-MAX_CONDEMNED_BATCHES)
 }
 
+/** Whether current may be due to be stored whole. A record that stands in a segment too is left to `compact`, which rewrites those. */
+export function mayNeedRebase({ current, currentStored }: HeadBody): boolean {
+  return !currentStored && (current?.base?.deltas ?? 0) > 1 && current?.full === undefined
+}
+
 /** Whether the tail must move to a segment before the head with `seq` can be written. */
 export function needsSpill(body: HeadBody, seq: number, tail: TailSize = new TailSize()): boolean {
   if (body.tail.length > TAIL_RECORDS || body.untils.size > MAX_UNTILS) return true
