@@ -101,7 +101,8 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     initialise: !opened.capabilities.durable,
     by: options.by ?? author(),
     cacheBytes: options.cacheBytes ?? DEFAULT_CACHE_BYTES,
-    forms: async () => undefined,
+    forms: async (type) =>
+      type === 'snapshot' ? (await import('./deployments/snapshot-form.ts')).snapshotForm : undefined,
   })
 }
 
