@@ -2,7 +2,8 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { installed } from './cache.mjs'
-import { firstThatRuns, launch, run, say } from './process.mjs'
+import { findGo } from './go.mjs'
+import { launch, run, say } from './process.mjs'
 
 const VERSION = 'v0.0.0-20260212201848-7aac2a2c5b7c'
 const BUILD_LIMIT_MS = 30 * 60_000
@@ -11,20 +12,13 @@ const credentials = { accessKeyId: 'keelstate-test', secretAccessKey: 'keelstate
 async function install() {
   return installed(`minio-${VERSION}`, {
     works: (folder) => run(join(folder, 'minio'), ['--version']),
-    needs: findGo,
+    needs: () => findGo('minio, which is built from source,'),
     build: async (folder, go) => {
       say(`minio: building ${VERSION}, which takes a few minutes the first time`)
       const env = { GOBIN: folder, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' }
       await run(go, ['install', '-trimpath', `github.com/minio/minio@${VERSION}`], { env, timeoutMs: BUILD_LIMIT_MS })
     },
   })
-}
-
-async function findGo() {
-  const go = await firstThatRuns(['go', '/usr/local/go/bin/go', '/usr/lib/go/bin/go'], ['version'])
-  if (go === undefined)
-    throw new Error('minio is built from source and needs Go 1.24 or later on PATH (https://go.dev/dl)')
-  return go
 }
 
 async function start() {
