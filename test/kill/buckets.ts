@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import type { Cloud } from '../clouds.ts'
+import { count, reportCounts } from '../counts.ts'
 import { bundle } from './bundle.ts'
 import { cloudPlace } from './places.ts'
 import { SINGLE } from './scripts.ts'
@@ -11,13 +12,18 @@ import {
   killWhileMade,
 } from './trials.ts'
 
-const PROVE = process.env.KEELSTATE_PROVE !== undefined
-const ROUNDS = PROVE ? 200 : 16
-const STORES = PROVE ? 100 : 10
+const ROUNDS = count(200, 15)
+const STORES = count(100, 8)
 const TIMEOUT_MS = 30 * 60_000
 
-/** What a store in a bucket owes to those who go on after a process was killed: register at the top of a file. */
-export async function killsInABucketOf(cloud: Cloud): Promise<void> {
+/**
+ * What a store in a bucket owes to those who go on after a process was killed: register at the top of a file.
+ *
+ * @param file `import.meta.filename` of that file.
+ */
+export async function killsInABucketOf(cloud: Cloud, file: string): Promise<void> {
+  const counts = { 'processes killed at work': ROUNDS, 'killed while they make a store': STORES }
+  reportCounts(file, counts, '7–10')
   const writer = await bundle(new URL('programs/writer.ts', import.meta.url))
   const place = () => cloudPlace(cloud)
 

@@ -1,4 +1,4 @@
 import { cloudOf } from '../clouds.ts'
 import { killsInABucketOf } from './buckets.ts'
 
-await killsInABucketOf(cloudOf('s3'))
+await killsInABucketOf(cloudOf('s3'), import.meta.filename)
