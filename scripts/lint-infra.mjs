@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { installed } from './engines/cache.mjs'
-import { findGo } from './engines/go.mjs'
+import { goProgram } from './engines/go.mjs'
 import { firstThatRuns, interrupted, run, say } from './engines/process.mjs'
 import { findPython, pipInstall, pythonOf } from './engines/python.mjs'
 import { stage } from './stages.mjs'
@@ -16,7 +16,12 @@ import { stage } from './stages.mjs'
 const REQUIREMENTS = fileURLToPath(new URL('./engines/cfn-lint-requirements.txt', import.meta.url))
 const TEMPLATE = fileURLToPath(new URL('../infra/aws/keelstate.yaml', import.meta.url))
 const MODULE = fileURLToPath(new URL('../infra/gcp', import.meta.url))
-const HCLFMT = 'v2.24.0'
+const HCLFMT = {
+  module: 'github.com/hashicorp/hcl/v2/cmd/hclfmt',
+  version: 'v2.24.0',
+  worksWith: ['-version'],
+  needs: '1.24',
+}
 const INSTALL_LIMIT_MS = 10 * 60_000
 
 try {
@@ -50,7 +55,8 @@ function cfnLint(venv, ...args) {
 async function checkModule() {
   const terraform = await firstThatRuns([process.env.TERRAFORM, 'terraform'], ['version'])
   if (terraform === undefined) {
-    const hclfmt = join(await installHclfmt(), 'hclfmt')
+    say('no Terraform on PATH, and TERRAFORM names none: hclfmt looks at infra/gcp instead')
+    const hclfmt = await goProgram('hclfmt', HCLFMT)
     const files = filesBelow(MODULE, '.tf')
     await run(hclfmt, ['-check', ...files])
     return run(hclfmt, ['-require-no-change', ...files])
@@ -72,21 +78,6 @@ async function checkModule() {
   } finally {
     await rm(folder, { recursive: true })
   }
-}
-
-function installHclfmt() {
-  return installed(`hclfmt-${HCLFMT}`, {
-    works: (folder) => run(join(folder, 'hclfmt'), ['-version']),
-    needs: () =>
-      findGo(
-        'infra/gcp is checked by Terraform, which is not on PATH (TERRAFORM may name it), or else by hclfmt, which',
-      ),
-    build: async (folder, go) => {
-      const env = { GOBIN: folder, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' }
-      const source = `github.com/hashicorp/hcl/v2/cmd/hclfmt@${HCLFMT}`
-      await run(go, ['install', '-trimpath', source], { env, timeoutMs: INSTALL_LIMIT_MS })
-    },
-  })
 }
 
 function filesBelow(folder, ending) {
