@@ -88,7 +88,7 @@ async function verifyHead(
   findings: Findings,
   { onProgress, signal }: VerifyOptions,
 ): Promise<void> {
-  const { access } = writer
+  const access = withoutCache(writer.access)
   const { report } = findings
   const cache = new SegmentCache() // a fresh one: what is stored is to be read, not what was read before
   const history = new History(access, cache, head, deadlineFor(access, signal))
@@ -126,6 +126,11 @@ async function verifyHead(
   }
 }
 
+/** What is stored is what counts here, not what this machine kept of it. */
+function withoutCache(access: Access): Access {
+  return { ...access, objects: undefined }
+}
+
 /** Every record that can be read, by number; the newest first. Segments that cannot be read are findings. */
 async function readRecords(
   access: Access,
@@ -156,7 +161,7 @@ async function verifyRevision(
   record: RevisionRecord,
   signal: AbortSignal | undefined,
 ): Promise<number> {
-  const { access } = writer
+  const access = withoutCache(writer.access)
   const { content } = record
   const body =
     'inline' in content
