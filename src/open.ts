@@ -116,6 +116,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     by: options.by ?? author(),
     cacheBytes: options.cacheBytes ?? DEFAULT_CACHE_BYTES,
     ...(objects && { objects }),
+    forms: async () => undefined,
   })
 }
 
