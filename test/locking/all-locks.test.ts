@@ -7,7 +7,7 @@ const open = (bucket: MemoryBucket, keys = 'plaintext') =>
 
 async function locksOf(store: Store): Promise<LockStatus[]> {
   const found: LockStatus[] = []
-  for await (const lock of store.locks()) found.push(lock)
+  for await (const lock of store.locks()) if ('held' in lock) found.push(lock)
   return found.sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
