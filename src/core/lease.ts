@@ -94,7 +94,10 @@ export interface LockOptions extends CallOptions {
   waitMs?: number
   /** Time without a renewal after which the holder counts as dead, in ms; default 30,000, at most 24 h. */
   leaseMs?: number
-  /** Renews the lease while it is held; default true. Without it, it ends after `leaseMs`. */
+  /**
+   * Renews the lease while it is held; default true. Without it, it ends `leaseMs` after the last work: a change for which little of it is left renews it first,
+   * and so does whoever works under its owner id (`lockedBy`).
+   */
   heartbeat?: boolean
   /**
    * Reads the content of what is current, too; default true. With `false` a content over 8 KiB costs no request: `currentInfo` says what is current,
