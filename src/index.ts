@@ -1,3 +1,4 @@
+export type { AcceptedHead } from './core/accept.ts'
 export { type BodyType, chooseBodyType, detectBodyType } from './core/body-type.ts'
 export type { AddOptions, ChangeOptions, MadeElsewhere, Parent } from './core/change-options.ts'
 export { bytes, type Codec, json } from './core/codec.ts'

@@ -1,5 +1,6 @@
 import { KeelstateError } from '../core/errors.ts'
-import { type Snapshot, snapshotDocument } from '../deployments/index.ts'
+import type { Snapshot } from '../deployments/snapshot.ts'
+import { snapshotDocument } from '../deployments/snapshot-document.ts'
 import type { RevisionInfo } from '../index.ts'
 import type { Call } from './command.ts'
 import { LOCK_OPTIONS, underLock } from './under-lock.ts'

@@ -285,6 +285,19 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
         'what was read of each: kept revisions, objects, body bytes, objects that nothing needs, and what is wrong',
       ),
   }),
+  accept: of('accept', {
+    name,
+    dryRun,
+    seq: z.int().nonnegative().describe('how often the accepted head was written; 0 when there is none'),
+    writeId: z.string().nullable().describe('id of its last write, hex; null when there is none'),
+    current: revision.nullable().describe('what is current in it'),
+    remembered: z
+      .int()
+      .nonnegative()
+      .nullable()
+      .describe('the seq that this machine had seen before; null when nothing was in the way'),
+    lock: z.boolean().describe("whether the lock's record was (would be) changed"),
+  }),
   config: of('config', {
     file: z.string().nullable().describe('the keelstate.json that was found'),
     settings: z

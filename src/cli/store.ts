@@ -1,6 +1,7 @@
 import { KeelstateError } from '../core/errors.ts'
-import { parseKey } from '../encrypt/index.ts'
-import { openStore, type Store } from '../index.ts'
+import { parseKey } from '../encrypt/key-address.ts'
+import type { Store } from '../index.ts'
+import { openStore } from '../open.ts'
 import type { Settings } from './settings.ts'
 
 export interface OpenNeeds {

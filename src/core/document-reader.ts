@@ -1,7 +1,7 @@
 import { deadlineFor } from './access.ts'
 import type { Codec } from './codec.ts'
 import { type ContentCache, readContent } from './contents.ts'
-import { type Change, diffJson } from './diff.ts'
+import type { Change } from './diff.ts'
 import { KeelstateError } from './errors.ts'
 import { missing, onFreshHead } from './fresh-head.ts'
 import type { Head } from './head.ts'
@@ -17,7 +17,7 @@ import { infoOf, type Revision, type RevisionInfo } from './revision.ts'
 import type { RevisionIdsByType } from './revision-id.ts'
 import { findWriteId } from './segments.ts'
 import type { CallOptions } from './store.ts'
-import { type VerifyOptions, type VerifyReport, verify } from './verify.ts'
+import type { VerifyOptions, VerifyReport } from './verify.ts'
 
 export interface RevisionDiff {
   from: RevisionInfo
@@ -147,6 +147,7 @@ export class ReadableDocument<T> {
       const read = ({ record }: Found) =>
         readContent(writer.access, this.parts.contents, record.content, head!.keys, deadline)
       const equal = before.record.digest === after.record.digest
+      const { diffJson } = await import('./diff.ts') // few processes compare
       const changes = diffJson(await read(before), equal ? await read(before) : await read(after))
       return {
         from: infoOf(before.record, head!),
@@ -159,6 +160,7 @@ export class ReadableDocument<T> {
 
   /** Reads everything the head leads to, and reports what is not as it should be. */
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    const { verify } = await import('./verify.ts')
     return await verify(await this.parts.writer(), options)
   }
 

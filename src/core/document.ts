@@ -1,5 +1,6 @@
+import { type AcceptedHead, acceptHead } from './accept.ts'
 import { type ChangeOptions, checkChange } from './change-options.ts'
-import { type CollectOptions, type CollectReport, collect } from './collect.ts'
+import type { CollectOptions, CollectReport } from './collect.ts'
 import { prepareContent, readContent } from './contents.ts'
 import { ChangeableDocument, RECORD_WEIGHT } from './document-changes.ts'
 import type { Head } from './head.ts'
@@ -117,8 +118,22 @@ export class VersionedDocument<T> extends ChangeableDocument<T> {
     await this.parts.locker.forceUnlock(await this.parts.writer(), owner, options)
   }
 
+  /**
+   * Accepts that the document was restored: from now on this machine's readers and the next holder of the lock take the head at `seq` as the one to
+   * start from, although a later or another one was seen before. Other machines have memories of their own, where this is to be called too.
+   *
+   * @param seq How often the head was written, as `details.seenSeq` of the `RolledBack` error says; 0 for a head that is gone.
+   * @param options.dryRun Changes nothing.
+   * @throws {KeelstateError} `Conflict` when the head is at another seq; `Locked` while somebody holds the lock; `DecryptFailed`, `Corrupt`: what
+   *   does not open is never accepted.
+   */
+  async accept(seq: number, options: CallOptions & { dryRun?: boolean } = {}): Promise<AcceptedHead> {
+    return await acceptHead(await this.parts.writer(), this.parts.locker, this.name, seq, options)
+  }
+
   /** Deletes objects that nothing refers to. */
   async collect(options: CollectOptions = {}): Promise<CollectReport> {
+    const { collect } = await import('./collect.ts')
     return await collect(await this.parts.writer(), options)
   }
 

@@ -87,6 +87,11 @@ export class HeadWriter {
     return this.#adopt(head, tick)
   }
 
+  /** Takes a head that was read, whatever was known before: after a legitimate restore. */
+  startFrom(head: Head | undefined): void {
+    this.#known = { head, tick: ++this.#tick }
+  }
+
   /** Keys to seal an upload with, before the head write that will refer to it. */
   async keysFor(head: Head | undefined, deadline: Deadline): Promise<DocumentKeys> {
     if (head !== undefined) return head.keys

@@ -59,19 +59,24 @@ export type FindWriteId = (head: Head, seq: number) => Promise<Uint8Array | unde
  */
 export async function readHead(access: Access, known: Head | undefined, deadline: Deadline): Promise<Head | undefined> {
   const seen = access.memory.recall(access.identity)
-  const answer = await deadline.repeat('head.read', access.headKey, HEAD_BYTES, (options) =>
-    access.store.get(access.headKey, { ...options, unlessToken: known?.token }),
-  )
-  const head =
-    answer === 'unchanged'
-      ? known!
-      : answer === undefined
-        ? undefined
-        : await openHead(access, answer.bytes, answer.token, known, deadline)
+  const head = await readHeadAsItIs(access, known, deadline)
   const broken = seen && lineageBreak(head?.header, seen)
   if (seen !== undefined && broken !== undefined) throw rolledBack(access.headKey, broken, seen, head?.header)
   if (head !== undefined) access.memory.remember(access.identity, toRemember(head.header))
   return head
+}
+
+/** Reads and opens the head without asking what was seen before: for whoever decides whether that still counts. */
+export async function readHeadAsItIs(
+  access: Access,
+  known: Head | undefined,
+  deadline: Deadline,
+): Promise<Head | undefined> {
+  const answer = await deadline.repeat('head.read', access.headKey, HEAD_BYTES, (options) =>
+    access.store.get(access.headKey, { ...options, unlessToken: known?.token }),
+  )
+  if (answer === 'unchanged') return known!
+  return answer === undefined ? undefined : await openHead(access, answer.bytes, answer.token, known, deadline)
 }
 
 /** Opens the stored bytes of a head. */

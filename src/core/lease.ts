@@ -3,6 +3,7 @@ import type { Environment } from './environment.ts'
 import { KeelstateError } from './errors.ts'
 import type { Head } from './head.ts'
 import type { HeadWriter } from './head-writer.ts'
+import type { HeadHeader } from './header.ts'
 import type { RememberedHead } from './memory.ts'
 import type { Limits } from './retry.ts'
 import type { CallOptions } from './store.ts'
@@ -127,6 +128,19 @@ export interface Locker {
    * @throws {KeelstateError} `Conflict` when the lock was taken by another owner since.
    */
   forceUnlock(writer: HeadWriter, owner: string, options?: CallOptions): Promise<void>
+  /**
+   * Makes a head that was restored the one that the next holder has to find, if the record knows a later or another one; and the next holder claims
+   * it, whatever the last one left.
+   *
+   * @param options.dryRun Changes nothing.
+   * @returns Whether the record was (would be) changed.
+   * @throws {KeelstateError} `Locked` when somebody holds the lock, who knows that later head.
+   */
+  accept(
+    writer: HeadWriter,
+    head: HeadHeader | undefined,
+    options?: CallOptions & { dryRun?: boolean },
+  ): Promise<boolean>
   /** Every lock of a store, in no particular order. */
   list(place: LockPlace, options?: CallOptions): AsyncIterable<LockStatus | UnreadableLock>
   /** Marks the records that were restored from a backup, and says which; and which could not be marked. */

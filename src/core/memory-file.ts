@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { KeelstateError } from './errors.ts'
 import { type HeadMemory, higher, ProcessMemory, REMEMBERED_DOCUMENTS, type RememberedHead } from './memory.ts'
 
 const SAVE_DELAY_MS = 500
@@ -22,9 +23,11 @@ export class FileMemory implements HeadMemory {
   readonly #process = new ProcessMemory()
   /** Seen since the last save, by when it was seen last. */
   readonly #seen = new Map<string, RememberedHead>()
+  /** What is to be remembered since the last save whatever the file says, or nothing. */
+  readonly #replaced = new Map<string, RememberedHead | undefined>()
   #changed = false
   #timer: NodeJS.Timeout | undefined
-  #saving: Promise<void> = Promise.resolve()
+  #saving: Promise<boolean> = Promise.resolve(true)
 
   private constructor(file: string) {
     this.file = file
@@ -54,21 +57,46 @@ export class FileMemory implements HeadMemory {
     this.#timer ??= setTimeout(() => void this.flush(), SAVE_DELAY_MS).unref()
   }
 
+  async replace(document: string, head: RememberedHead | undefined): Promise<void> {
+    await this.#process.replace(document, head)
+    this.#seen.delete(document)
+    this.#replaced.set(document, head)
+    this.#changed = true
+    if (await this.#saveNext()) return
+    throw new KeelstateError('Unavailable', {
+      operation: 'memory.replace',
+      key: document,
+      message: `What this machine remembers of ${document} could not be changed: ${this.file} cannot be written.`,
+      hint: 'Make the folder writable (by default $XDG_STATE_HOME/keelstate), then accept again.',
+    })
+  }
+
   async flush(): Promise<void> {
+    await this.#saveNext()
+  }
+
+  /** Saves after whatever save is under way; resolves to whether all is on disk. */
+  async #saveNext(): Promise<boolean> {
     clearTimeout(this.#timer)
     this.#timer = undefined
     this.#saving = this.#saving.then(() => this.#save())
-    await this.#saving
+    return await this.#saving
   }
 
-  async #save(): Promise<void> {
-    if (!this.#changed) return
+  async #save(): Promise<boolean> {
+    if (!this.#changed) return true
     const seen = [...this.#seen]
+    const replaced = [...this.#replaced]
     this.#seen.clear()
+    this.#replaced.clear()
     this.#changed = false
     const temporary = `${this.file}.${randomBytes(6).toString('hex')}`
     try {
       const merged = new Map(await this.#read())
+      for (const [document, head] of replaced) {
+        merged.delete(document)
+        if (head !== undefined) merged.set(document, head)
+      }
       for (const [document, head] of seen) {
         const highest = higher(merged.get(document), head)
         merged.delete(document) // re-inserted at the end: the file's order is by last use
@@ -81,8 +109,10 @@ export class FileMemory implements HeadMemory {
         flag: 'wx',
       })
       await rename(temporary, this.file)
+      return true
     } catch {
       await rm(temporary, { force: true }).catch(() => undefined)
+      return false
     }
   }
 

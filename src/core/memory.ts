@@ -1,5 +1,6 @@
 import { KeelstateError } from './errors.ts'
 import { fromHex, type HeadHeader, hex, SLOT_BYTES, same, slotOf } from './header.ts'
+import { formatName, nameOfHeadKey } from './names.ts'
 
 /** The highest head of a document that this reader has seen. */
 export interface RememberedHead {
@@ -17,6 +18,12 @@ export interface HeadMemory {
   recall(document: string): RememberedHead | undefined
   /** Keeps the higher of the two. */
   remember(document: string, head: RememberedHead): void
+  /**
+   * Forgets what is known of the document and remembers exactly this, or nothing: after a legitimate restore.
+   *
+   * @throws {KeelstateError} `Unavailable` when the next process would still remember what this one was told to forget.
+   */
+  replace(document: string, head: RememberedHead | undefined): Promise<void>
   /** Resolves when what was remembered is kept as durably as this memory can. Never rejects: forgetting is not an error. */
   flush(): Promise<void>
 }
@@ -42,6 +49,11 @@ export class ProcessMemory implements HeadMemory {
     this.#heads.delete(document)
     this.#heads.set(document, highest)
     if (this.#heads.size > this.#max) this.#heads.delete(this.#heads.keys().next().value!)
+  }
+
+  async replace(document: string, head: RememberedHead | undefined): Promise<void> {
+    this.#heads.delete(document)
+    if (head !== undefined) this.#heads.set(document, head)
   }
 
   async flush(): Promise<void> {}
@@ -86,6 +98,13 @@ export function rolledBack(
       ...(found === undefined ? {} : { seenSeq: found.seq }),
       ...(write === undefined ? {} : { write }),
     },
-    hint: 'Somebody restored or replaced the object in the bucket. Look at the versions of this object before anything is written.',
+    hint: `Somebody restored or replaced the object in the bucket. Look at the versions of this object before anything is written. If it was restored on purpose: ${acceptCommand(key, found?.seq ?? 0)}`,
   })
+}
+
+/** What makes a restored head the one to be remembered: for whoever has looked at it. */
+function acceptCommand(key: string, seq: number): string {
+  const name = nameOfHeadKey(key)
+  const named = `${name === undefined ? 'NAME' : formatName(name)}@${seq}`
+  return `keelstate accept ${/^[\w@%+=:,./-]+$/.test(named) ? named : `'${named.replaceAll("'", "'\\''")}'`}`
 }

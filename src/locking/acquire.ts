@@ -215,7 +215,8 @@ function gaveUp(key: LockKey, record: LockRecord, reason: unknown): KeelstateErr
   })
 }
 
-function locked(key: LockKey, record: LockRecord): KeelstateError<'Locked'> {
+/** The error that says who holds a lock, and how it could be broken. */
+export function locked(key: LockKey, record: LockRecord): KeelstateError<'Locked'> {
   const name = formatName(key.name)
   const holder: LockHolder = holderOf(record)
   const who = `${printable(holder.who)}@${printable(holder.host)}`

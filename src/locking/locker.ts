@@ -3,7 +3,7 @@ import type { Environment } from '../core/environment.ts'
 import { KeelstateError } from '../core/errors.ts'
 import type { Head } from '../core/head.ts'
 import type { HeadWriter } from '../core/head-writer.ts'
-import { hex } from '../core/header.ts'
+import { type HeadHeader, hex } from '../core/header.ts'
 import {
   type Lease,
   type Locker,
@@ -15,11 +15,11 @@ import {
   tellReleaseFailed,
   type UnreadableLock,
 } from '../core/lease.ts'
-import { lineageBreak, rolledBack } from '../core/memory.ts'
+import { lineageBreak, rolledBack, toRemember } from '../core/memory.ts'
 import { formatName } from '../core/names.ts'
 import { Deadline, type Limits } from '../core/retry.ts'
 import type { CallOptions } from '../core/store.ts'
-import { type Acquired, acquireLock } from './acquire.ts'
+import { type Acquired, acquireLock, locked } from './acquire.ts'
 import { listLocks, resetLocks } from './all-locks.ts'
 import { claimHead } from './epoch.ts'
 import { HeldLease, startNow } from './lease.ts'
@@ -133,6 +133,30 @@ export class LeaseLocker implements Locker {
     }
   }
 
+  async accept(
+    writer: HeadWriter,
+    head: HeadHeader | undefined,
+    { dryRun = false, ...options }: CallOptions & { dryRun?: boolean } = {},
+  ): Promise<boolean> {
+    const parts = this.#parts(writer)
+    const deadline = parts.deadline(options.signal)
+    const now = head === undefined ? { seq: 0, id: '', birth: '' } : toRemember(head)
+    for (;;) {
+      const standing = await this.#read(parts, deadline)
+      if (standing === undefined) return false
+      const { record } = standing
+      const broken = breakOf(record, head)
+      if (broken !== undefined && record.held) throw locked(parts.key, record)
+      // An earlier holder's late write may fit the restored head: the next one claims it, also after a clean release.
+      if (broken === undefined && (record.held || !record.clean)) return false
+      if (dryRun) return true
+      const token = hex(parts.environment.randomBytes(16))
+      const last = broken === undefined ? {} : { lastSeq: now.seq, lastId: now.id, birth: now.birth }
+      const next = { ...record, ...last, token, clean: false }
+      if ('written' in (await writeRecord(parts.locks, parts.key, standing, next, deadline))) return true
+    }
+  }
+
   list(place: LockPlace, options: CallOptions = {}): AsyncIterable<LockStatus | UnreadableLock> {
     return listLocks(this.#locks, place, options)
   }
@@ -196,17 +220,13 @@ export class LeaseLocker implements Locker {
   ): Promise<Head | undefined> {
     const { lastSeq, lastId, birth } = lease.record
     const early = reading && (await reading)
-    if (reading !== undefined && (early?.header.seq ?? 0) >= lastSeq && !this.#broken(early, lease)) return early
+    if (reading !== undefined && (early?.header.seq ?? 0) >= lastSeq && !breakOf(lease.record, early?.header))
+      return early
     const head = await writer.refresh(deadline)
     const seen = { birth, seq: lastSeq, id: lastId }
-    const why = this.#broken(head, lease)
+    const why = breakOf(lease.record, head?.header)
     if (why !== undefined) throw rolledBack(writer.access.headKey, why, seen, head?.header)
     return head
-  }
-
-  #broken(head: Head | undefined, lease: HeldLease): string | undefined {
-    const { lastSeq, lastId, birth } = lease.record
-    return lastSeq === 0 ? undefined : lineageBreak(head?.header, { birth, seq: lastSeq, id: lastId })
   }
 
   async #read(parts: AcquireParts, deadline: Deadline): Promise<StoredLock | undefined> {
@@ -233,6 +253,11 @@ export class LeaseLocker implements Locker {
       }),
     }
   }
+}
+
+/** Says how a head fails to descend from the one that the last holder saw. */
+function breakOf({ lastSeq, lastId, birth }: LockRecord, head: HeadHeader | undefined): string | undefined {
+  return lastSeq === 0 ? undefined : lineageBreak(head, { birth, seq: lastSeq, id: lastId })
 }
 
 function whoAndWhere(): { who: string; host: string } {

@@ -1,13 +1,7 @@
-import {
-  type DeploymentName,
-  findOriginalStacks,
-  type ImportPlan,
-  importStack,
-  type OriginalStack,
-  planImport,
-  readOriginalStack,
-  stateDocument,
-} from '../../deployments/index.ts'
+import type { DeploymentName } from '../../deployments/deployment.ts'
+import { type ImportPlan, importStack, planImport } from '../../deployments/import.ts'
+import { findOriginalStacks, type OriginalStack, readOriginalStack } from '../../deployments/original-tree.ts'
+import { stateDocument } from '../../deployments/state-document.ts'
 import type { VersionedDocument } from '../../index.ts'
 import { type Call, type Command, defineCommand } from '../command.ts'
 import { currentInfo } from '../current.ts'

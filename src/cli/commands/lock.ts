@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { type KeelstateError, throwIfAborted } from '../../core/errors.ts'
 import { leaseLost } from '../../core/lease.ts'
-import { stateDocument } from '../../deployments/index.ts'
+import { stateDocument } from '../../deployments/state-document.ts'
 import type { LockHolder, LockOptions, VersionedDocument } from '../../index.ts'
 import { usage } from '../arguments.ts'
 import { runChild } from '../child.ts'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { BODY_TYPES, chooseBodyType } from '../../core/body-type.ts'
 import { KeelstateError } from '../../core/errors.ts'
-import { stateDocument } from '../../deployments/index.ts'
+import { stateDocument } from '../../deployments/state-document.ts'
 import type { RevisionInfo } from '../../index.ts'
 import { usage } from '../arguments.ts'
 import { type Call, type Command, defineCommand } from '../command.ts'

@@ -1,5 +1,5 @@
 import { KeelstateError } from '../../core/errors.ts'
-import { stateDocument } from '../../deployments/index.ts'
+import { stateDocument } from '../../deployments/state-document.ts'
 import type { LockHolder } from '../../index.ts'
 import { type Call, type Command, defineCommand } from '../command.ts'
 import { breakCommand, lockJson } from '../locks.ts'
