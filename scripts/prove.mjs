@@ -9,7 +9,7 @@ const SCRIPTS = [
   ['check', {}],
   ['test', FULL_COUNTS],
   ['test:engines', FULL_COUNTS],
-  ['simulate', {}],
+  ['simulate', FULL_COUNTS],
   ['bench', {}],
 ]
 

@@ -12,6 +12,7 @@ export {
 } from './faults.ts'
 export { type FaultyLockStore, faultyLockStore } from './faulty-lock-store.ts'
 export { type FaultyStore, faultyStore } from './faulty-store.ts'
+export * from './gcp-kms-server/index.ts'
 export * from './gcs-server/index.ts'
 export { type KeyProviderHarness, type KeyProviderSuiteOptions, testKeyProvider } from './key-provider.ts'
 export * from './kms-server/index.ts'

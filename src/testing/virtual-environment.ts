@@ -72,7 +72,7 @@ export class VirtualTime {
   async settle(): Promise<void> {
     do {
       if (this.#outside.size > 0) await Promise.race(this.#outside)
-      await new Promise((resolve) => setImmediate(resolve)) // after all that follows from what has ended
+      await new Promise((resolve) => process.nextTick(resolve)) // after all microtasks: whatever follows from what has ended
     } while (this.#outside.size > 0)
   }
 
