@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { count, reportCounts } from '../counts.ts'
 import { bundle } from './bundle.ts'
 import { s3Place } from './places.ts'
 import { SINGLE } from './scripts.ts'
@@ -11,9 +12,13 @@ import {
 } from './trials.ts'
 
 const writer = await bundle(new URL('programs/writer.ts', import.meta.url))
-const PROVE = process.env.KEELSTATE_PROVE !== undefined
-const ROUNDS = PROVE ? 200 : 21
-const STORES = PROVE ? 100 : 10
+const ROUNDS = count(200, 15)
+const STORES = count(100, 8)
+reportCounts(
+  import.meta.filename,
+  { 'processes killed at work': ROUNDS, 'killed while they make a store': STORES },
+  '7–10',
+)
 const TIMEOUT_MS = 30 * 60_000
 
 it(
