@@ -33,6 +33,7 @@ class Place {
       locker: new LeaseLocker(this.locks),
       environment: systemEnvironment,
       limits: DEFAULT_LIMITS,
+      forms: async () => undefined,
       memory: async () => new ProcessMemory(1),
       initialise: true,
       by: 'tester',
