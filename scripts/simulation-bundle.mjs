@@ -24,15 +24,24 @@ export async function bundleSimulation(patches) {
       platform: 'node',
       format: 'esm',
       target: 'node20',
-      external: ['@aws-sdk/*', '@smithy/*', '@google-cloud/*'], // never loaded here
       logLevel: 'error',
-      plugins: [patching(patches)],
+      plugins: [withoutSdks, patching(patches)],
     })
   } catch (error) {
     await remove()
     throw error
   }
   return { url: pathToFileURL(outfile).href, remove }
+}
+
+/** Packages that are imported when they are used, and never are here. */
+const withoutSdks = {
+  name: 'without SDKs',
+  setup(context) {
+    context.onResolve({ filter: /^[^./]/ }, ({ kind, path }) =>
+      kind === 'dynamic-import' ? { path, external: true } : undefined,
+    )
+  },
 }
 
 function patching(patches) {

@@ -59,7 +59,8 @@ function engine(name: S3Engine): EngineUnderTest {
   }
 }
 
-function required(variable: string): string {
+/** What `npm run test:engines` sets. */
+export function required(variable: string): string {
   const value = process.env[variable]
   if (!value)
     throw new Error(`${variable} is not set: run these suites by \`npm run test:engines\`, which provides the engines.`)
