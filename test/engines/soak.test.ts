@@ -23,7 +23,7 @@ const PROCESSES = 3
 const SEED = 1_000
 const START_MS = 3_000 // until every process runs
 const LATE_MS = 2_200 // the attempt is given up by then
-const BETWEEN_FAULTS_MS = 150
+const BETWEEN_FAULTS_MS = 300
 
 const FAULTS: readonly (FaultAction | 'cut')[] = [
   'cut',
