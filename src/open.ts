@@ -92,7 +92,6 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     locker: new LeaseLocker(locks),
     environment,
     limits,
-    close: () => locks.close(),
     memory: async (storeId) =>
       lasting
         ? await FileMemory.open(options.memory || defaultMemoryFolder(), opened.address, storeId)

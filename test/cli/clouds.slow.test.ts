@@ -11,7 +11,7 @@ import { Workspace } from './workspace.ts'
 const script = fileURLToPath(new URL('../../scripts/quickstart.mjs', import.meta.url))
 const HEAD = { operation: 'PutObject', key: '*heads/*' }
 
-describe.each(clouds)('on $name,', ({ scheme, broken, start }) => {
+describe.each(clouds)('on $name,', ({ scheme, broken, denied, start }) => {
   let place: CloudPlace
   let server: CloudPlace['server']
   let at: Workspace
@@ -82,6 +82,56 @@ describe.each(clouds)('on $name,', ({ scheme, broken, start }) => {
       expect([denied.code, denied.json.error.code]).toEqual([1, 'AccessDenied'])
       const empty = await at.run(['pull', 'a', '--json', '--store', store.replace(`/${PREFIX}`, '/mistyped')])
       expect(empty.code).toBe(1)
+    })
+  })
+
+  describe('a lock', () => {
+    it('costs the push of a large body no request for the large body that it replaces', async () => {
+      const { json } = await at.ok(['init', '--json'])
+      at.write('keelstate.json', JSON.stringify({ store, keys: 'plaintext', storeId: json.storeId }))
+      await at.ok(['push', 'large/body'], { input: 'x'.repeat(20_000) })
+      server.takeRequests()
+      await at.ok(['push', 'large/body'], { input: 'y'.repeat(20_000) })
+      const requests = server
+        .takeRequests()
+        .map(({ operation, key }) => `${operation} ${/heads|locks|objects/.exec(key ?? '')?.[0]}`)
+      expect(requests.sort()).toEqual([
+        'GetObject heads',
+        'GetObject locks',
+        'PutObject heads',
+        'PutObject locks',
+        'PutObject locks',
+        'PutObject objects',
+      ])
+    })
+
+    const interrupted = async () => {
+      const interrupt = new AbortController()
+      server.faults.add({ operation: 'PutObject', key: '*locks/*' }, { do: 'stall', when: 'after' })
+      setTimeout(() => interrupt.abort(), 1_000)
+      return await at.run(['lock', 'cut/short', '--for', '24h', '--json'], { signal: interrupt.signal })
+    }
+
+    it('is given up by a command that was interrupted while it took it, before the command ends', async () => {
+      const { code, stderr } = await interrupted()
+      expect([code, stderr]).toEqual([130, expect.not.stringContaining('warning')])
+      expect((await at.ok(['locks', '--json'])).json.locks).toEqual([])
+      await at.ok(['push', 'cut/short', '--wait', '0'], { input: '1' })
+    })
+
+    it('that cannot be given up then is told on stderr', async () => {
+      server.faults.add(
+        { operation: 'PutObject', key: '*locks/*', nth: 2, times: Number.POSITIVE_INFINITY },
+        { do: 'status', ...denied },
+      )
+      const { code, stderr, json } = await interrupted()
+      expect([code, json.error.code]).toEqual([130, 'Aborted'])
+      expect(stderr).toMatch(
+        /^warning: it is not known whether the lock on cut\/short was given up; it ends by itself\. /m,
+      )
+      server.faults.clear()
+      const { owner } = (await at.ok(['locks', '--json'])).json.locks[0]
+      await at.ok(['unlock', 'cut/short', '--owner', owner])
     })
   })
 

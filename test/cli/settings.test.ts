@@ -110,6 +110,10 @@ describe('the configuration file', () => {
       { store: 'file:./state', keys: ['env:STATE_KEY'], storeId: STORE_ID },
       { store: 's3://b/p', keys: 'plaintext' },
       { store: 's3://b/p', lock: 'dynamodb://acme-locks?region=eu-west-1', keys: ['aws-kms:alias/acme-state'] },
+      {
+        store: 'gs://b/p',
+        keys: ['gcp-kms:projects/acme-prod/locations/europe-west1/keyRings/keelstate/cryptoKeys/state'],
+      },
       {},
     ]
     for (const one of good) expect(check.safeParse(one).success, JSON.stringify(one)).toBe(true)

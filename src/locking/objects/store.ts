@@ -1,8 +1,8 @@
 import { KeelstateError } from '../../core/errors.ts'
 import { lockKey, nameOfLockKey } from '../../core/names.ts'
 import type { CallOptions, ObjectStore, StoredObject } from '../../core/store.ts'
-import type { LockStore, StoredLock } from '../lock-store.ts'
-import { type LockRecord, parseRecord } from '../record.ts'
+import type { ListedLock, LockStore, StoredLock } from '../lock-store.ts'
+import { type LockRecord, listed, parseRecord } from '../record.ts'
 
 const FORMAT = 'keelstate-lock/1'
 const RECORDS_AT_ONCE = 16 // that `list` reads side by side
@@ -30,10 +30,7 @@ export function objectLockStore(store: ObjectStore): LockStore {
   }
 }
 
-async function* list(
-  store: ObjectStore,
-  options: CallOptions,
-): AsyncGenerator<{ identity: string; record: LockRecord }> {
+async function* list(store: ObjectStore, options: CallOptions): AsyncGenerator<ListedLock> {
   let cursor: string | undefined
   do {
     const page = await store.list('locks/', { ...options, cursor })
@@ -44,7 +41,7 @@ async function* list(
       for (const [n, stored] of read.entries()) {
         if (stored === undefined || stored === 'unchanged') continue
         const key = some[n]!
-        yield { identity: key.slice('locks/'.length, -'/~'.length), record: decode(stored, key).record }
+        yield listed(key.slice('locks/'.length, -'/~'.length), () => decode(stored, key).record)
       }
     }
     cursor = page.cursor
