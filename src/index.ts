@@ -41,4 +41,4 @@ export type {
   VersionToken,
 } from './core/store.ts'
 export type { VerifyOptions, VerifyProblem, VerifyReport } from './core/verify.ts'
-export { type OpenStoreOptions, openStore } from './open.ts'
+export { type CacheOptions, type OpenStoreOptions, openStore } from './open.ts'
