@@ -19,7 +19,7 @@ export {
 } from './core/errors.ts'
 export type { HeadStatus } from './core/head-status.ts'
 export type { KeyedChange, KeyedDocument, KeyedValue } from './core/keyed.ts'
-export type { LockHolder, LockOptions, LockStatus } from './core/lease.ts'
+export type { LockHolder, LockOptions, LockStatus, UnreadableLock } from './core/lease.ts'
 export type { LockedDocument } from './core/locked-document.ts'
 export { type DocumentName, formatName, parseName } from './core/names.ts'
 export type { PrunePolicy, PruneReport } from './core/prune.ts'
@@ -41,4 +41,4 @@ export type {
   VersionToken,
 } from './core/store.ts'
 export type { VerifyOptions, VerifyProblem, VerifyReport } from './core/verify.ts'
-export { type OpenStoreOptions, openStore } from './open.ts'
+export { type CacheOptions, type OpenStoreOptions, openStore } from './open.ts'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { BODY_TYPES, chooseBodyType } from '../../core/body-type.ts'
+import { BODY_TYPES, chooseBodyType, detectBodyType } from '../../core/body-type.ts'
 import { KeelstateError } from '../../core/errors.ts'
 import { stateDocument } from '../../deployments/state-document.ts'
 import type { RevisionInfo, VersionedDocument } from '../../index.ts'
@@ -59,11 +59,13 @@ async function push(call: Call<typeof options>): Promise<Pushed> {
     return { ...result, unchanged: false, ...(now && { replaced: now }) }
   }
   if (dryRun) return await compare(await currentInfo(document, signal))
-  return await underLock(call, document, 'push', async (held) => {
-    const compared = await compare(held.current, held.current?.value)
+  // A snapshot is stored as a change of the one before, which is read for that.
+  const content = detectBodyType(body) === 'snapshot'
+  return await underLock(call, document, { operation: 'push', content }, async (held) => {
+    const compared = await compare(held.currentInfo, content ? held.current?.value : undefined)
     const { unchanged, type } = compared
     if (unchanged && label === undefined) return compared
-    if (unchanged) return { ...compared, revision: await held.label(label!, held.current!.id, { signal }) }
+    if (unchanged) return { ...compared, revision: await held.label(label!, held.currentInfo!.id, { signal }) }
     const change = { type, signal, ...(message !== undefined && { message }), ...(label !== undefined && { label }) }
     return { ...compared, revision: await held.commit(body, change) }
   })

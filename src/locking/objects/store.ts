@@ -1,16 +1,22 @@
 import { KeelstateError } from '../../core/errors.ts'
 import { lockKey, nameOfLockKey } from '../../core/names.ts'
 import type { CallOptions, ObjectStore, StoredObject } from '../../core/store.ts'
-import type { LockStore, StoredLock } from '../lock-store.ts'
-import { type LockRecord, parseRecord } from '../record.ts'
+import type { ListedLock, LockStore, StoredLock } from '../lock-store.ts'
+import { type LockRecord, listed, parseRecord } from '../record.ts'
 
 const FORMAT = 'keelstate-lock/1'
 const RECORDS_AT_ONCE = 16 // that `list` reads side by side
 
+// A lease is renewed when a third of it has passed. A renewal that meets the writes of a process that works under the same lock is refused, twice at
+// worst, and comes an interval and a quarter later each time; then there has to be time left for the answers.
+const INTERVALS_PER_LEASE = 6
+
 /** Keeps lock records as objects beside the documents: no further service is needed. One object per document, moved by conditional writes. */
 export function objectLockStore(store: ObjectStore): LockStore {
+  const { writeIntervalMs } = store.capabilities
   return {
     address: store.address,
+    ...(writeIntervalMs !== undefined && { shortestLeaseMs: INTERVALS_PER_LEASE * writeIntervalMs }),
     async read({ name }, options = {}) {
       const stored = await store.get(lockKey(name), options)
       return stored === undefined || stored === 'unchanged' ? undefined : decode(stored, lockKey(name))
@@ -24,10 +30,7 @@ export function objectLockStore(store: ObjectStore): LockStore {
   }
 }
 
-async function* list(
-  store: ObjectStore,
-  options: CallOptions,
-): AsyncGenerator<{ identity: string; record: LockRecord }> {
+async function* list(store: ObjectStore, options: CallOptions): AsyncGenerator<ListedLock> {
   let cursor: string | undefined
   do {
     const page = await store.list('locks/', { ...options, cursor })
@@ -38,7 +41,7 @@ async function* list(
       for (const [n, stored] of read.entries()) {
         if (stored === undefined || stored === 'unchanged') continue
         const key = some[n]!
-        yield { identity: key.slice('locks/'.length, -'/~'.length), record: decode(stored, key).record }
+        yield listed(key.slice('locks/'.length, -'/~'.length), () => decode(stored, key).record)
       }
     }
     cursor = page.cursor
