@@ -106,7 +106,10 @@ export class Deployment implements Backend {
       if (now === undefined) throw this.#noCurrent()
       return changedSnapshot(now, change)
     }
-    if (this.#held !== undefined) return (await this.#held.commit(next(this.#held.current?.value), options)).id
+    if (this.#held !== undefined) {
+      const now = await this.document.read(signalOf(options))
+      return (await this.#held.commit(next(now?.value), { ...options, parent: now ?? 'none' })).id
+    }
     return (await this.document.update(next, options)).id
   }
 
