@@ -17,6 +17,7 @@ export {
   type RetryAdvice,
 } from './core/errors.ts'
 export type { HeadStatus } from './core/head-status.ts'
+export type { Finding } from './core/inspection.ts'
 export type { LockHolder, LockOptions, LockStatus } from './core/lease.ts'
 export type { LockedDocument } from './core/locked-document.ts'
 export { type DocumentName, formatName, parseName } from './core/names.ts'
@@ -39,4 +40,5 @@ export type {
   VersionToken,
 } from './core/store.ts'
 export type { VerifyOptions, VerifyProblem, VerifyReport } from './core/verify.ts'
+export { type DoctorOptions, type DoctorReport, doctor } from './diagnose.ts'
 export { type OpenStoreOptions, openStore } from './open.ts'

@@ -109,7 +109,8 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
 
 const STORE_FORMS = 'An address is s3://bucket/prefix, gs://bucket/prefix, file:PATH or memory:.'
 
-async function openAddress(address: string): Promise<ObjectStore> {
+/** The driver that an address names. @throws {KeelstateError} `InvalidOptions`. */
+export async function openAddress(address: string): Promise<ObjectStore> {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(address)?.[1]?.toLowerCase()
   switch (scheme) {
     case 's3': {
@@ -138,7 +139,8 @@ async function openAddress(address: string): Promise<ObjectStore> {
   }
 }
 
-function openLocks(lock: string | LockStore, store: ObjectStore): LockStore {
+/** The lock store that an address names. @throws {KeelstateError} `InvalidOptions`. */
+export function openLocks(lock: string | LockStore, store: ObjectStore): LockStore {
   if (typeof lock !== 'string') return lock
   if (lock === 'store') return objectLockStore(store)
   if (lock.startsWith('dynamodb:')) return dynamoDbLockStore(parseDynamoDbAddress(lock))

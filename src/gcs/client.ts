@@ -7,6 +7,7 @@ import { Wire, type WireCall } from './wire.ts'
 /** What is needed of a `Storage` that a user passes in; the client's own fits. */
 export interface GcsClientSlice {
   bucket(name: string): object
+  readonly customEndpoint?: boolean | undefined
 }
 
 /** How one request is bounded. */

@@ -18,7 +18,13 @@ import type {
 } from '../core/store.ts'
 import { connectGcs, type GcsCallOptions, type GcsDownload, type GcsOperations } from './client.ts'
 import { IdempotencyTokens } from './idempotency.ts'
-import { formatGcsAddress, type GcsSettings, type GcsStoreOptions, parseGcsStoreOptions } from './options.ts'
+import {
+  formatGcsAddress,
+  type GcsSettings,
+  type GcsStoreOptions,
+  isForeignService,
+  parseGcsStoreOptions,
+} from './options.ts'
 import { missingOf, statusOf, translateError } from './translate.ts'
 
 const SERVICE = 'Google Cloud Storage'
@@ -47,7 +53,13 @@ class GcsStore implements ObjectStore {
 
   constructor(settings: GcsSettings) {
     this.address = formatGcsAddress(settings)
-    this.capabilities = { conditionalPut: true, conditionalGet: true, durable: true, maxBytes: settings.maxBytes }
+    this.capabilities = {
+      conditionalPut: true,
+      conditionalGet: true,
+      durable: true,
+      maxBytes: settings.maxBytes,
+      proofNeeded: settings.conditionalWrites !== 'trusted' && isForeignService(settings),
+    }
     this.#settings = settings
     setMaxListeners(0, this.#closing.signal) // one for each call under way
   }

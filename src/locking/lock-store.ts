@@ -1,3 +1,4 @@
+import type { Inspectable } from '../core/inspection.ts'
 import type { DocumentName } from '../core/names.ts'
 import type { CallOptions, VersionToken } from '../core/store.ts'
 import type { LockRecord } from './record.ts'
@@ -44,7 +45,7 @@ export interface Claim {
  *
  * **Cancellation and errors.** As in `ObjectStore`.
  */
-export interface LockStore {
+export interface LockStore extends Inspectable {
   /** For messages; no secret. */
   readonly address: string
 

@@ -9,6 +9,7 @@ export interface S3ClientSlice {
   readonly config?: {
     readonly credentials?: (() => Promise<unknown>) | undefined
     readonly region?: (() => Promise<unknown>) | undefined
+    readonly isCustomEndpoint?: boolean | undefined
   }
 }
 

@@ -16,7 +16,13 @@ import type {
   VersionToken,
 } from '../core/store.ts'
 import { connectS3, type S3CallOptions, type S3GetOutput, type S3Operations } from './client.ts'
-import { formatS3Address, parseS3StoreOptions, type S3Settings, type S3StoreOptions } from './options.ts'
+import {
+  formatS3Address,
+  isForeignService,
+  parseS3StoreOptions,
+  type S3Settings,
+  type S3StoreOptions,
+} from './options.ts'
 import { isNoSuchKey, statusOf, translateEntry, translateError } from './translate.ts'
 
 const SERVICE = 'S3'
@@ -43,7 +49,13 @@ class S3Store implements ObjectStore {
 
   constructor(settings: S3Settings) {
     this.address = formatS3Address(settings)
-    this.capabilities = { conditionalPut: true, conditionalGet: true, durable: true, maxBytes: settings.maxBytes }
+    this.capabilities = {
+      conditionalPut: true,
+      conditionalGet: true,
+      durable: true,
+      maxBytes: settings.maxBytes,
+      proofNeeded: settings.conditionalWrites !== 'trusted' && isForeignService(settings),
+    }
     this.#settings = settings
     setMaxListeners(0, this.#closing.signal) // one for each call under way
   }
