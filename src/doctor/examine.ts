@@ -142,7 +142,13 @@ async function told(check: string, work: () => Promise<Finding | undefined>): Pr
 
 async function inspect(place: Inspectable, findings: Finding[], signal: AbortSignal | undefined): Promise<void> {
   if (place.inspect === undefined) return
-  for await (const finding of place.inspect({ signal })) findings.push(finding)
+  try {
+    for await (const finding of place.inspect({ signal })) findings.push(finding)
+  } catch (error) {
+    if (KeelstateError.is(error, 'Aborted')) throw error
+    const why = error instanceof Error ? error.message : String(error)
+    findings.push({ check: 'settings', verdict: 'unknown', says: `The settings could not be asked for: ${why}` })
+  }
 }
 
 /** Keeps the proof where there is none; takes it away when the store turned out to be what it said it was not. */

@@ -4,6 +4,7 @@ import { DriverAttempt, type DriverCall } from '../core/driver-attempt.ts'
 import { readBody } from '../core/driver-body.ts'
 import { checkDelete, checkList, checkPut, DRIVER_PAGE, isImmutable } from '../core/driver-checks.ts'
 import { KeelstateError, throwIfAborted } from '../core/errors.ts'
+import type { Finding } from '../core/inspection.ts'
 import type {
   CallOptions,
   GetOptions,
@@ -18,6 +19,7 @@ import type {
 } from '../core/store.ts'
 import { connectGcs, type GcsCallOptions, type GcsDownload, type GcsOperations } from './client.ts'
 import { IdempotencyTokens } from './idempotency.ts'
+import { judgeBucket } from './inspect.ts'
 import {
   formatGcsAddress,
   type GcsSettings,
@@ -142,6 +144,20 @@ class GcsStore implements ObjectStore {
       }))
       return nextPageToken === undefined ? { objects } : { objects, cursor: nextPageToken }
     })
+  }
+
+  async *inspect(options: CallOptions = {}): AsyncGenerator<Finding> {
+    const call: DriverCall = { service: SERVICE, operation: 'get', key: '' }
+    try {
+      yield* judgeBucket(
+        await this.#attempt(call, options, 0, (gcs, bounds) => gcs.settings(bounds)),
+        this.#settings.prefix,
+      )
+    } catch (error) {
+      if (!KeelstateError.is(error, 'AccessDenied')) throw error
+      const says = "These credentials may not look at the bucket's settings."
+      yield { check: 'settings', verdict: 'unknown', says, todo: 'Let somebody look who may (storage.buckets.get).' }
+    }
   }
 
   async close(): Promise<void> {

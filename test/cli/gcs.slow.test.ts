@@ -15,7 +15,7 @@ let store: string
 beforeAll(async () => {
   server = await startGcsServer({ anonymous: true })
   server.createBucket('acme-state')
-  store = `gs://acme-state/prod?endpoint=${server.endpoint}`
+  store = `gs://acme-state/prod?endpoint=${server.endpoint}&conditionalWrites=trusted`
 })
 afterAll(() => server.close())
 

@@ -17,7 +17,7 @@ let store: string
 beforeAll(async () => {
   server = await startS3Server()
   server.createBucket('acme-state')
-  store = `s3://acme-state/prod?region=${server.region}&endpoint=${server.endpoint}`
+  store = `s3://acme-state/prod?region=${server.region}&endpoint=${server.endpoint}&conditionalWrites=trusted`
 })
 afterAll(() => server.close())
 

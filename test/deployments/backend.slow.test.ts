@@ -76,7 +76,7 @@ registerSuite(
     async open(environment) {
       const server = await startS3Server()
       server.createBucket('state', { versioning: 'enabled' })
-      return place(() => s3Store({ bucket: 'state', ...server.clientConfig }), environment, {
+      return place(() => s3Store({ bucket: 'state', conditionalWrites: 'trusted', ...server.clientConfig }), environment, {
         async stored() {
           const bucket = server.bucket('state')
           return bucket.keys().map((key) => bucket.bytes(key)!)
@@ -96,7 +96,7 @@ registerSuite(
     async open(environment) {
       const server = await startGcsServer()
       const bucket = server.createBucket('state', { versioning: true })
-      return place(() => gcsStore({ bucket: 'state', ...server.clientConfig }), environment, {
+      return place(() => gcsStore({ bucket: 'state', conditionalWrites: 'trusted', ...server.clientConfig }), environment, {
         stored: async () => bucket.keys().map((key) => bucket.bytes(key)!),
         dispose: () => server.close(),
       })

@@ -9,7 +9,7 @@ import { type EngineUnderTest, engines, type RunningService } from './engines.ts
 
 async function inBucket({ newBucket, region, endpoint }: EngineUnderTest): Promise<string> {
   const bucket = await newBucket({ versioning: true })
-  return `s3://${bucket}/${randomBytes(4).toString('hex')}?region=${region}&endpoint=${endpoint}`
+  return `s3://${bucket}/${randomBytes(4).toString('hex')}?region=${region}&endpoint=${endpoint}&conditionalWrites=trusted`
 }
 
 async function inTable({ newLockTable, region, endpoint }: DynamoDbEngine): Promise<string> {

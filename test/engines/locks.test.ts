@@ -30,7 +30,7 @@ for (const engine of engines) {
         const prefix = randomBytes(4).toString('hex')
         const open = () =>
           openStore({
-            store: s3Store({ bucket, prefix, endpoint, region, credentials }),
+            store: s3Store({ bucket, prefix, endpoint, region, credentials, conditionalWrites: 'trusted' }),
             keys: [new StaticKeyProvider({ key: Buffer.alloc(32, 7) })],
             memory: false,
             ...(locks !== undefined && { lock: dynamoDbLockStore({ table: locks, endpoint, region, credentials }) }),

@@ -22,7 +22,7 @@ afterEach(async () => {
 
 /** A process of its own, as far as the mechanism can tell. */
 async function openDocument(): Promise<VersionedDocument<string[]>> {
-  const driver = gcsStore({ ...server.clientConfig, bucket: 'state' })
+  const driver = gcsStore({ ...server.clientConfig, conditionalWrites: 'trusted', bucket: 'state' })
   const store = await openStore({ store: driver, keys: 'plaintext', storeId: STORE_ID, memory: false })
   closing.push(() => store.close())
   return store.document(NAME, json<string[]>())

@@ -45,7 +45,7 @@ export async function s3Place(): Promise<Place> {
   onTestFinished(() => server.close())
   server.createBucket('state')
   const { accessKeyId, secretAccessKey } = server.credential
-  const address = `s3://state/kept?region=${server.region}&endpoint=${server.endpoint}`
+  const address = `s3://state/kept?region=${server.region}&endpoint=${server.endpoint}&conditionalWrites=trusted`
   const open = () => s3Store({ ...parseS3Address(address), credentials: server.credential })
   const env = {
     AWS_ACCESS_KEY_ID: accessKeyId,

@@ -100,7 +100,7 @@ export const onServices: readonly ArenaKind[] = [
     async open(weather, seed) {
       const server = await startS3Server()
       server.createBucket('state')
-      const objects = s3Store({ ...server.clientConfig, bucket: 'state', prefix: 'team' })
+      const objects = s3Store({ ...server.clientConfig, conditionalWrites: 'trusted', bucket: 'state', prefix: 'team' })
       const world = new World({ objects }, weather, seed)
       return {
         world,
