@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { type Environment, systemEnvironment } from './core/environment.ts'
 import { KeelstateError } from './core/errors.ts'
 import { DEFAULT_LIMITS, type Limits } from './core/retry.ts'
@@ -37,7 +38,9 @@ export interface DoctorOptions extends CallOptions {
  *   after the probes were deleted.
  */
 export async function doctor(options: DoctorOptions): Promise<DoctorReport> {
-  const { signal, writers = DEFAULT_WRITERS, rounds = DEFAULT_ROUNDS } = options
+  const { writers = DEFAULT_WRITERS, rounds = DEFAULT_ROUNDS } = options
+  const signal = options.signal && AbortSignal.any([options.signal])
+  if (signal !== undefined) setMaxListeners(0, signal) // one for each request under way
   checkCount('writers', writers, 2)
   checkCount('rounds', rounds, 1)
   const store = typeof options.store === 'string' ? await openAddress(options.store) : options.store

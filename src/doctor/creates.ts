@@ -1,3 +1,4 @@
+import { KeelstateError } from '../core/errors.ts'
 import type { Finding } from '../core/inspection.ts'
 import type { ObjectKey } from '../core/store.ts'
 import type { Bench } from './bench.ts'
@@ -62,8 +63,8 @@ async function isRemoved(bench: Bench, key: ObjectKey): Promise<boolean> {
   try {
     await bench.remove([key])
     return true
-  } catch {
-    bench.signal?.throwIfAborted()
-    return false
+  } catch (error) {
+    if (KeelstateError.is(error, 'AccessDenied')) return false
+    throw error
   }
 }

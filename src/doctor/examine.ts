@@ -136,7 +136,12 @@ async function told(check: string, work: () => Promise<Finding | undefined>): Pr
     const says = `It could not be found out: ${error.message}`
     // What is not implemented will not be there next time either.
     const verdict = error.code === 'Unsupported' || error.code === 'Corrupt' ? 'unsafe' : 'unknown'
-    return { check, verdict, says, ...(error.hint === undefined ? {} : { todo: error.hint }) }
+    return {
+      check,
+      verdict,
+      says,
+      todo: error.hint ?? (verdict === 'unsafe' ? 'Use another service.' : 'Run it again.'),
+    }
   }
 }
 

@@ -9,7 +9,7 @@ type Action = 'read' | 'write' | 'list' | 'delete'
 export async function permissions(bench: Bench): Promise<{ finding: Finding; may: ReadonlySet<Action> }> {
   const tries: readonly (readonly [Action, () => Promise<unknown>])[] = [
     ['read', () => bench.read(STORE_KEY)],
-    ['write', () => bench.create()],
+    ['write', () => bench.write(bench.newKey(), bench.newBody(), { ifAbsent: true })],
     ['list', () => bench.list(bench.folder, 1)],
     ['delete', () => bench.remove([bench.newKey()])],
   ]
