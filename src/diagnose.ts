@@ -44,7 +44,8 @@ export async function doctor(options: DoctorOptions): Promise<DoctorReport> {
   checkCount('writers', writers, 2)
   checkCount('rounds', rounds, 1)
   const store = typeof options.store === 'string' ? await openAddress(options.store) : options.store
-  const apart = options.lock === undefined || options.lock === 'store' ? undefined : openLocks(options.lock, store)
+  const apart =
+    options.lock === undefined || options.lock === 'store' ? undefined : await openLocks(options.lock, store)
   const { examine } = await import('./doctor/index.ts')
   try {
     return await examine(

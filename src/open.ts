@@ -8,14 +8,11 @@ import { defaultMemoryFolder, FileMemory } from './core/memory-file.ts'
 import { DEFAULT_LIMITS, type Limits } from './core/retry.ts'
 import { Store } from './core/state-store.ts'
 import type { ObjectStore } from './core/store.ts'
-import { type KeyProvider, makeSealer } from './encrypt/index.ts'
-import {
-  dynamoDbLockStore,
-  LeaseLocker,
-  type LockStore,
-  objectLockStore,
-  parseDynamoDbAddress,
-} from './locking/index.ts'
+import { makeSealer } from './encrypt/make-sealer.ts'
+import type { KeyProvider } from './encrypt/provider.ts'
+import type { LockStore } from './locking/index.ts'
+import { LeaseLocker } from './locking/locker.ts'
+import { objectLockStore } from './locking/objects/index.ts'
 
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
 
@@ -87,7 +84,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   if (typeof opened?.get !== 'function')
     throw invalid('store', 'store must be an address or an ObjectStore.', STORE_FORMS)
   makeSealer(keys, { salt: async () => new Uint8Array(16), environment }) // bad keys are told now, not at the first write
-  const locks = openLocks(options.lock ?? 'store', opened)
+  const locks = await openLocks(options.lock ?? 'store', opened)
   const lasting = opened.capabilities.durable && options.memory !== false
   return new Store({
     store: opened,
@@ -95,7 +92,6 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     locker: new LeaseLocker(locks),
     environment,
     limits,
-    close: () => locks.close(),
     memory: async (storeId) =>
       lasting
         ? await FileMemory.open(options.memory || defaultMemoryFolder(), opened.address, storeId)
@@ -104,6 +100,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     initialise: !opened.capabilities.durable,
     by: options.by ?? author(),
     cacheBytes: options.cacheBytes ?? DEFAULT_CACHE_BYTES,
+    forms: async () => undefined,
   })
 }
 
@@ -140,10 +137,13 @@ export async function openAddress(address: string): Promise<ObjectStore> {
 }
 
 /** The lock store that an address names. @throws {KeelstateError} `InvalidOptions`. */
-export function openLocks(lock: string | LockStore, store: ObjectStore): LockStore {
+export async function openLocks(lock: string | LockStore, store: ObjectStore): Promise<LockStore> {
   if (typeof lock !== 'string') return lock
   if (lock === 'store') return objectLockStore(store)
-  if (lock.startsWith('dynamodb:')) return dynamoDbLockStore(parseDynamoDbAddress(lock))
+  if (lock.startsWith('dynamodb:')) {
+    const { dynamoDbLockStore, parseDynamoDbAddress } = await import('./locking/dynamodb/index.ts')
+    return dynamoDbLockStore(parseDynamoDbAddress(lock))
+  }
   throw invalid(
     'lock',
     `${JSON.stringify(lock.slice(0, 40))} is no place for locks that this version knows.`,

@@ -44,7 +44,7 @@ export const COMMON_OPTIONS: CommonOptions = {
     type: 'string',
     multiple: true,
     value: 'KEY',
-    help: 'env:NAME, file:PATH, passphrase:env:NAME, aws-kms:ARN or plaintext; repeatable',
+    help: 'env:NAME, file:PATH, passphrase:env:NAME, aws-kms:ARN, gcp-kms:NAME or plaintext; repeatable',
   },
   lock: { type: 'string', value: 'ADDRESS', help: 'store (beside the documents) or dynamodb://table?region=…' },
   json: { type: 'boolean', help: 'one JSON object on stdout, errors as JSON on stderr' },

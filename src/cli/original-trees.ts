@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { KeelstateError } from '../core/errors.ts'
-import { type DeploymentName, type Encrypter, envKey, noop } from '../deployments/index.ts'
+import type { DeploymentName } from '../deployments/deployment.ts'
+import { type Encrypter, envKey, noop } from '../deployments/encrypter.ts'
 import { formatName, parseName } from '../index.ts'
 import type { Host } from './host.ts'
 import { shown } from './text.ts'

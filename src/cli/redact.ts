@@ -1,4 +1,4 @@
-import { parseKey } from '../encrypt/index.ts'
+import { parseKey } from '../encrypt/key-address.ts'
 import { shown } from './text.ts'
 
 const HIDDEN = '***'

@@ -16,7 +16,12 @@ const revision = z
     by: z.string().describe('who'),
     message: z.string().describe('why'),
     until: z.iso.datetime().nullable().describe('when it stopped being current'),
-    epoch: z.string().regex(/^\d+$/).describe('fencing token it was written under, as text; "0" without a lock'),
+    epoch: z
+      .string()
+      .regex(/^\d+$/)
+      .describe(
+        'epoch of the document when it was added, as text: the fencing token of the lock, without one that of the last lock before',
+      ),
     type: z.string().describe('snapshot, json, bytes or a media type'),
     bytes: z.int().nonnegative().describe('length of the body'),
     digest: z
@@ -32,7 +37,10 @@ const head = {
   name: z.string().describe('the document, as typed'),
   kind: z.string().describe('its kind'),
   seq: z.int().positive().describe('how often its head was written'),
-  epoch: z.string().regex(/^\d+$/).describe('highest fencing token that claimed it, as text'),
+  epoch: z
+    .string()
+    .regex(/^\d+$/)
+    .describe('highest fencing token under which it was written or claimed, as text; "0" before any'),
   writeId: z.string().describe('id of the last head write, hex'),
   keyId: z.string().describe('id of the data key, hex'),
   hasCurrent: z.boolean().describe('whether it has a current revision'),
@@ -59,6 +67,13 @@ const lockMembers = {
   fence: fenceText.describe('fencing token, as text'),
 }
 const lock = z.strictObject(lockMembers).meta({ id: 'lock' })
+
+const unreadable = z.array(
+  z.strictObject({ name: z.string(), kind: z.string(), code: z.string(), message: z.string() }),
+)
+const unreadableLocks = unreadable.describe(
+  'locks whose record is damaged or of a newer format; when there are any, the command fails, and this is in its report',
+)
 
 const change = z
   .strictObject({
@@ -104,9 +119,7 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
   }),
   list: of('list', {
     documents: z.array(z.strictObject(head)).describe('one for each document, by name'),
-    unreadable: z
-      .array(z.strictObject({ name: z.string(), kind: z.string(), code: z.string(), message: z.string() }))
-      .describe('documents whose head is damaged, foreign or of a newer format'),
+    unreadable: unreadable.describe('documents whose head is damaged, foreign or of a newer format'),
   }),
   status: of('status', {
     ...head,
@@ -221,10 +234,12 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
     locks: z
       .array(z.strictObject({ name: z.string(), kind: z.string(), ...lockMembers }))
       .describe('by name: the document, and the members of a lock'),
+    unreadable: unreadableLocks,
   }),
   'locks reset': of('locks reset', {
     dryRun,
     names: z.array(z.string()).describe('documents whose locks were marked'),
+    unreadable: unreadableLocks,
   }),
   'import unobin': of('import unobin', {
     dryRun,
@@ -314,7 +329,10 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
   }),
 }
 
-/** The last line of stderr when a command with `--json` fails. `report` is there when `verify` found damage, or `doctor` a store that is not safe. */
+/**
+ * The last line of stderr when a command with `--json` fails. `report` is there when `verify`, `locks` or `locks reset` found
+ * damage, or `doctor` a store that is not safe.
+ */
 export const FAILURE: z.ZodType = z.strictObject({
   error: z
     .strictObject({
@@ -325,5 +343,8 @@ export const FAILURE: z.ZodType = z.strictObject({
       key: z.string().nullable().describe('the document, object, file or option it is about'),
     })
     .describe('what failed'),
-  report: z.unknown().optional().describe('verify and doctor only: what they would have printed, with what was found'),
+  report: z
+    .unknown()
+    .optional()
+    .describe('verify, doctor, locks and locks reset only: what they would have printed, with what was found'),
 })

@@ -1,6 +1,7 @@
 import { KeelstateError } from '../core/errors.ts'
-import { parseKey } from '../encrypt/index.ts'
-import { openStore, type Store } from '../index.ts'
+import { parseKey } from '../encrypt/key-address.ts'
+import type { Store } from '../index.ts'
+import { openStore } from '../open.ts'
 import type { Settings } from './settings.ts'
 
 export interface OpenNeeds {
@@ -30,7 +31,7 @@ export async function openConfiguredStore(settings: Settings, needs: OpenNeeds =
       operation: 'open',
       message: 'No key is configured.',
       details: { option: 'keys' },
-      hint: 'Name one: --key KEY, KEELSTATE_KEYS, or "keys" in keelstate.json. A key is env:NAME, file:PATH, passphrase:env:NAME, aws-kms:ARN, or plaintext to store without encryption; keelstate init --new-key FILE makes one.',
+      hint: 'Name one: --key KEY, KEELSTATE_KEYS, or "keys" in keelstate.json. A key is env:NAME, file:PATH, passphrase:env:NAME, aws-kms:ARN, gcp-kms:NAME, or plaintext to store without encryption; keelstate init --new-key FILE makes one.',
     })
   }
   // As typed: what was made absolute no longer looks like a key that was written in the place of a path.

@@ -86,30 +86,6 @@ export function formatBucketAddress(
   return `${scheme}://${bucket}${path === '' ? '' : `/${path}`}${endpoint === undefined ? '' : `?endpoint=${endpoint}`}`
 }
 
-/** What the parser of a driver's options found first. */
-export interface OptionIssue {
-  readonly code: string
-  readonly path: readonly PropertyKey[]
-  readonly message: string
-  /** Of an option that is not known. */
-  readonly keys?: readonly string[]
-}
-
-/** The error for what is wrong with a driver's options. */
-export function optionIssue(operation: string, issue: OptionIssue, known: readonly string[]): KeelstateError {
-  if (issue.code === 'unrecognized_keys')
-    return unknownName(operation, issue.keys?.[0] ?? '', `option of ${operation}`, known)
-  const [option] = issue.path
-  if (option === undefined)
-    return invalidOption(operation, 'options', `The options of ${operation} have to be an object.`)
-  const name = String(option)
-  if (issue.code === 'invalid_type' && name === 'bucket')
-    return invalidOption(operation, name, 'bucket is needed: the name of the bucket.')
-  if (issue.code === 'custom' || issue.code === 'invalid_format')
-    return invalidOption(operation, name, `${name} ${issue.message}.`)
-  return invalidOption(operation, name, `${name} is not valid: ${issue.message}.`)
-}
-
 export function invalidOption(
   operation: string,
   option: string,
@@ -144,7 +120,8 @@ export function isEndpoint(text: string): boolean {
   return (protocol === 'http:' || protocol === 'https:') && `${username}${password}${search}${hash}` === ''
 }
 
-function unknownName(operation: string, name: string, what: string, known: readonly string[]): KeelstateError {
+/** The error for a name that is not known, with the nearest one that is. */
+export function unknownName(operation: string, name: string, what: string, known: readonly string[]): KeelstateError {
   const near = nearest(name, known)
   return invalidOption(
     operation,

@@ -19,14 +19,19 @@ export interface RevisionInfo {
   readonly message: string
   /** When it stopped being current. */
   readonly until?: string
-  /** Fencing token it was written under; 0 without a lock. */
+  /**
+   * The document's epoch when it was added. Under a lock that is the lock's fencing token; without one it is that of the last lock under which the document
+   * was written before, and 0 when there was none.
+   */
   readonly epoch: bigint
   /** `json`, `bytes`, `snapshot` or a media type. */
   readonly type: string
-  /** Length of the content in bytes. */
+  /** Length of the content in bytes; of one that is stored as a change, of that. */
   readonly bytes: number
-  /** SHA-256 of the content, hex. */
+  /** SHA-256 of the content, hex; of one that is stored as a change, of that. */
   readonly digest: string
+  /** Number of the revision that the content is stored as a change of; absent when it is stored whole. */
+  readonly base?: number
   readonly labels: readonly string[]
   readonly current: boolean
   /** Seq of the head in which this was seen: as a `parent`, it must not have been left since. */
@@ -59,6 +64,7 @@ export function infoOf(record: RevisionRecord, head: Head | { body: HeadBody; se
     type: record.type,
     bytes: record.bytes,
     digest: Buffer.from(record.digest, 'base64').toString('hex'),
+    ...(record.base === undefined ? {} : { base: record.base.number }),
     labels: [...body.labels].flatMap(([label, { number }]) => (number === record.number ? [label] : [])),
     current,
     seenSeq: 'header' in head ? head.header.seq : head.seq,

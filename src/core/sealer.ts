@@ -3,7 +3,7 @@ import type { CallOptions } from './store.ts'
 
 /** One recipient of a document's data key, as its head lists it. Readable without a key, and unproven until one opened the head. */
 export interface RecipientInfo {
-  /** `static`, `passphrase`, `aws-kms`, … */
+  /** `static`, `passphrase`, `aws-kms`, `gcp-kms`, … */
   provider: string
   /** Which key of that provider: a fingerprint, or the service's name of it. */
   keyId: string

@@ -1,13 +1,16 @@
 import { type Access, accessTo, scopeOf } from './access.ts'
+import { type Opening, PartsCache } from './chains.ts'
 import type { Codec } from './codec.ts'
 import { ContentCache } from './contents.ts'
 import { VersionedDocument } from './document.ts'
 import type { Environment } from './environment.ts'
 import { KeelstateError } from './errors.ts'
+import type { BodyForms } from './form.ts'
 import { type HeadStatus, statusOf } from './head-status.ts'
 import { HeadWriter } from './head-writer.ts'
 import { checkIdentity, decodeHeader, fromHex, type HeadHeader, hex } from './header.ts'
-import type { Locker, LockPlace, LockStatus } from './lease.ts'
+import { type KeyedDocument, keyed, keyedForm } from './keyed.ts'
+import type { Locker, LockPlace, LockStatus, UnreadableLock } from './lease.ts'
 import { createMarker, readMarker, type StoreMarker } from './marker.ts'
 import type { HeadMemory } from './memory.ts'
 import { type DocumentName, documentName, formatName, headKey, identityOf, nameOfHeadKey, parseName } from './names.ts'
@@ -25,8 +28,6 @@ export interface StoreParts {
   /** Made once the salt of the store's marker may be asked for. */
   readonly sealer: (salt: () => Promise<Uint8Array>) => Sealer
   readonly locker: Locker
-  /** Gives up what the locker holds. */
-  readonly close: () => Promise<void>
   readonly environment: Environment
   readonly limits: Limits
   /** Opens what readers remember of this store. */
@@ -38,6 +39,8 @@ export interface StoreParts {
   readonly by: string
   /** How many bytes of opened contents to keep for unchanged documents. */
   readonly cacheBytes: number
+  /** Forms of bodies beside that of keyed documents. */
+  readonly forms: BodyForms
 }
 
 export interface DocumentOptions {
@@ -62,7 +65,7 @@ export class Store {
   readonly address: string
   readonly #parts: StoreParts
   readonly #sealer: Sealer
-  readonly #contents: ContentCache
+  readonly #opening: Opening
   readonly #writers = new Map<string, Promise<HeadWriter>>()
   #marker: Promise<StoreMarker> | undefined
   #memory: Promise<HeadMemory> | undefined
@@ -73,7 +76,11 @@ export class Store {
     this.address = parts.store.address
     this.#parts = parts
     this.#sealer = parts.sealer(async () => (await this.#readMarker()).salt)
-    this.#contents = new ContentCache(parts.cacheBytes)
+    this.#opening = {
+      contents: new ContentCache(parts.cacheBytes),
+      parts: new PartsCache(parts.cacheBytes),
+      forms: async (type) => (type === keyedForm.name ? keyedForm : await parts.forms(type)),
+    }
   }
 
   /** Makes the store where there is none: writes its marker, create-only. An existing one is left as it is. */
@@ -100,18 +107,31 @@ export class Store {
    * @param name As typed, such as `shop/settings`, or its parts.
    * @throws {KeelstateError} `InvalidName`.
    */
-  document<T>(name: string | DocumentName, codec: Codec<T>, options: DocumentOptions = {}): VersionedDocument<T> {
+  document<T, C = never>(
+    name: string | DocumentName,
+    codec: Codec<T, C>,
+    options: DocumentOptions = {},
+  ): VersionedDocument<T, C> {
     const parsed = typeof name === 'string' ? parseName(name) : documentName(name.segments, name.kind)
     const { revisionIds = ulidRevisionIds } = options
-    return new VersionedDocument<T>({
+    return new VersionedDocument<T, C>({
       name: formatName(parsed),
       codec,
       writer: () => this.#writer(parsed),
-      contents: this.#contents,
+      opening: this.#opening,
       revisionIds: typeof revisionIds === 'function' ? revisionIds : () => revisionIds,
       by: this.#parts.by,
       locker: this.#parts.locker,
     })
+  }
+
+  /**
+   * A document that is a map from keys to JSON values. A change of some of them costs what they take, however many there are. Makes no request.
+   *
+   * @throws {KeelstateError} `InvalidName`.
+   */
+  keyed<V>(name: string | DocumentName, options: DocumentOptions = {}): KeyedDocument<V> {
+    return this.document(name, keyed<V>(), options)
   }
 
   /**
@@ -143,8 +163,11 @@ export class Store {
     } while (cursor !== undefined)
   }
 
-  /** Yields the locks of the store's documents, held or not, in no particular order. No key is needed: their records are clear, and unverified. */
-  async *locks(options: CallOptions = {}): AsyncGenerator<LockStatus> {
+  /**
+   * Yields the locks of the store's documents, held or not, in no particular order. No key is needed: their records are clear, and unverified. One that
+   * cannot be read comes with its `problem`, and hides no other.
+   */
+  async *locks(options: CallOptions = {}): AsyncGenerator<LockStatus | UnreadableLock> {
     yield* this.#parts.locker.list(await this.#lockPlace(options), options)
   }
 
@@ -153,18 +176,22 @@ export class Store {
    * fencing token of whoever held it since that backup. Locks that are held stay held.
    *
    * @param options.dryRun Changes nothing.
-   * @returns The locks that were marked (with `dryRun`: would be); those that bear the mark already are left out.
+   * @returns The locks that were marked (with `dryRun`: would be), and those whose record cannot be read, which were not; those that bear the mark
+   *   already are left out.
    */
-  async resetLocks(options: CallOptions & { dryRun?: boolean } = {}): Promise<LockStatus[]> {
+  async resetLocks(options: CallOptions & { dryRun?: boolean } = {}): Promise<(LockStatus | UnreadableLock)[]> {
     return await this.#parts.locker.reset(await this.#lockPlace(options), options)
   }
 
-  /** Writes down what readers remember, and gives up connections. Never rejects. Work under way is not waited for. */
+  /**
+   * Writes down what readers remember, and gives up connections. Never rejects. Work under way is not waited for, but for locks that are being given up: those of
+   * calls that were aborted or have failed, for 10 s or so at most. Locks that are held stay held.
+   */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     await this.#memory?.then((memory) => memory.flush()).catch(() => undefined)
-    await this.#parts.close().catch(() => undefined)
+    await this.#parts.locker.close().catch(() => undefined)
     await this.#parts.store.close().catch(() => undefined)
   }
 

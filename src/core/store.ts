@@ -61,6 +61,8 @@ export interface ObjectStoreCapabilities {
    * has proven that it does not. Default false.
    */
   proofNeeded?: boolean
+  /** Time between two writes of one object that the service wants, in ms: what comes sooner is `Throttled`. Left out: as often as one likes. */
+  writeIntervalMs?: number
 }
 
 /**

@@ -1,15 +1,21 @@
-import { z } from 'zod'
+import type { z } from 'zod'
 import { KeelstateError } from '../core/errors.ts'
 import { openStore } from '../open.ts'
 import type { Backend } from './backend.ts'
+import type {
+  FileConfiguration,
+  GcsConfiguration,
+  MemoryConfiguration,
+  S3Configuration,
+} from './backend-configurations.ts'
 import { type DeploymentOptions, deployment } from './deployment.ts'
 
 /** A kind of backend that an engine can be configured with. */
 export interface BackendType {
   readonly name: string
   readonly description: string
-  /** What its configuration may hold. */
-  readonly configuration: z.ZodType
+  /** The schema of what its configuration may hold. Asked for when a backend is opened: nobody pays for schemas that only stores deployments. */
+  readonly configuration: () => Promise<z.ZodType>
   /** Makes a backend from a configuration that was checked against the schema. */
   readonly create: (configuration: unknown, options: DeploymentOptions) => Promise<Backend>
 }
@@ -49,8 +55,9 @@ export function createBackendTypes(): BackendTypes {
           hint: `Registered are: ${[...types.keys()].sort().join(', ')}.`,
         })
       }
-      const parsed = type.configuration.safeParse(configuration)
+      const parsed = (await type.configuration()).safeParse(configuration)
       if (parsed.success) return await type.create(parsed.data, options)
+      const { z } = await import('zod')
       throw new KeelstateError('InvalidOptions', {
         operation: 'openBackend',
         message: `The configuration of the ${name} backend is not valid: ${z.prettifyError(parsed.error)}`,
@@ -62,72 +69,46 @@ export function createBackendTypes(): BackendTypes {
   return registry
 }
 
-const common = {
-  keys: z
-    .union([z.string(), z.array(z.string()).min(1)])
-    .describe('Recipients of new documents, such as env:STATE_KEY; plaintext for none'),
-  lock: z.string().optional().describe('store, or dynamodb://table?region=…'),
-  storeId: z.string().optional(),
-}
+const schemaOf = async (type: 'memory' | 'file' | 's3' | 'gcs') =>
+  (await import('./backend-configurations.ts')).CONFIGURATIONS[type]
 
 const memory: BackendType = {
   name: 'memory',
   description: 'Ends with the process: for tests.',
-  configuration: z.strictObject({ keys: common.keys.default('plaintext') }),
+  configuration: () => schemaOf('memory'),
   create: async (configuration, options) => {
-    const { keys } = configuration as { keys: string | string[] }
+    const { keys } = configuration as MemoryConfiguration
     return deployment(await openStore({ store: 'memory:', keys }), options)
   },
 }
 
-const fileConfiguration = z.strictObject({ path: z.string().min(1).describe('The folder'), ...common })
-
 const file: BackendType = {
   name: 'file',
   description: 'A folder on this machine.',
-  configuration: fileConfiguration,
+  configuration: () => schemaOf('file'),
   create: async (configuration, options) => {
-    const { path, keys, lock, storeId } = configuration as z.infer<typeof fileConfiguration>
+    const { path, keys, lock, storeId } = configuration as FileConfiguration
     return deployment(await openStore({ store: `file:${path}`, keys, ...given({ lock, storeId }) }), options)
   },
 }
 
-const s3Configuration = z.strictObject({
-  bucket: z.string().min(1),
-  prefix: z.string().optional(),
-  region: z.string().optional(),
-  endpoint: z.string().optional().describe('For S3-compatible stores'),
-  ...common,
-})
-
 const s3: BackendType = {
   name: 's3',
   description: 'A bucket of Amazon S3 or of a store that speaks its protocol with conditional writes.',
-  configuration: s3Configuration,
+  configuration: () => schemaOf('s3'),
   create: async (configuration, options) => {
-    const { bucket, prefix, region, endpoint, keys, lock, storeId } = configuration as z.infer<typeof s3Configuration>
+    const { bucket, prefix, region, endpoint, keys, lock, storeId } = configuration as S3Configuration
     const store = addressOf('s3', bucket, prefix, given({ region, endpoint }))
     return deployment(await openStore({ store, keys, ...given({ lock, storeId }) }), options)
   },
 }
 
-const gcsConfiguration = z.strictObject({
-  bucket: z.string().min(1),
-  prefix: z.string().optional(),
-  endpoint: z.string().optional().describe('For emulators'),
-  userProject: z.string().optional().describe('Project that pays for the requests'),
-  kmsKeyName: z.string().optional().describe('Cloud KMS key with which the service encrypts'),
-  ...common,
-})
-
 const gcs: BackendType = {
   name: 'gcs',
   description: 'A bucket of Google Cloud Storage.',
-  configuration: gcsConfiguration,
+  configuration: () => schemaOf('gcs'),
   create: async (configuration, options) => {
-    const { bucket, prefix, endpoint, userProject, kmsKeyName, keys, lock, storeId } = configuration as z.infer<
-      typeof gcsConfiguration
-    >
+    const { bucket, prefix, endpoint, userProject, kmsKeyName, keys, lock, storeId } = configuration as GcsConfiguration
     const store = addressOf('gs', bucket, prefix, given({ endpoint, userProject, kmsKeyName }))
     return deployment(await openStore({ store, keys, ...given({ lock, storeId }) }), options)
   },

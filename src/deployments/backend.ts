@@ -18,8 +18,12 @@ export interface Lock extends AsyncDisposable {
   readonly owner: string
   /** Fires when the lock is lost: stop what it protects. */
   readonly signal: AbortSignal
-  /** Gives the lock up. A second call resolves and touches nothing, nor does one after a forced unlock. */
-  unlock(): Promise<void>
+  /**
+   * Gives the lock up; takes 10 s at most. A second call resolves and touches nothing, nor does one after a forced unlock.
+   *
+   * @throws {KeelstateError} when it is not known that the lock was given up; it ends with its lease then.
+   */
+  unlock(options?: CallOptions): Promise<void>
 }
 
 /**

@@ -106,11 +106,11 @@ export class Deployment implements Backend {
 
   async lock(options: DeploymentLockOptions = {}): Promise<Lock> {
     const { operation = 'deployment', waitMs = Number.POSITIVE_INFINITY, ...rest } = options
-    const held = await this.document.lock({ ...rest, operation, waitMs })
+    const held = await this.document.lock({ ...rest, operation, waitMs, content: false }) // who needs the snapshot asks for it
     this.#held = held
-    const unlock = async () => {
+    const unlock = async (unlocking: CallOptions = {}) => {
       if (this.#held === held) this.#held = undefined
-      await held.release()
+      await held.release(unlocking)
     }
     return {
       owner: held.owner,

@@ -82,19 +82,19 @@ export async function importStack(
   held: LockedDocument<Uint8Array>,
   options: ImportOptions = {},
 ): Promise<ImportPlan> {
-  const plan = await planImport(tree, document, held.current, options)
+  const plan = await planImport(tree, document, held.currentInfo, options)
   const { message = 'imported', signal } = options
   for (const [done, id] of plan.missing.entries()) {
     const body = await readSnapshot(tree, id, options.encrypter)
     const change = { made: { id, at: timeOfRevision(id)! }, message, type: 'snapshot', ...(signal && { signal }) }
     // Each was current in its turn, up to the one that is: so each has the one before it as its parent.
     const wasCurrent = tree.current !== undefined && compareRevisions(id, tree.current) <= 0
-    const newest = held.current === undefined || compareRevisions(held.current.id, id) < 0
+    const newest = held.currentInfo === undefined || compareRevisions(held.currentInfo.id, id) < 0
     if (wasCurrent && newest) await held.commit(body, change)
     else await held.add(body, change)
     options.onProgress?.(done + 1, plan.missing.length)
   }
-  if (plan.current !== undefined && held.current?.id !== plan.current)
+  if (plan.current !== undefined && held.currentInfo?.id !== plan.current)
     await held.setCurrent(plan.current, signal && { signal })
   return plan
 }

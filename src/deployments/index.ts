@@ -43,4 +43,5 @@ export {
   validate,
 } from './snapshot.ts'
 export { diffSnapshots, type EntryChange, type SnapshotDiff } from './snapshot-diff.ts'
-export { snapshotCodec, snapshotDocument, stateDocument } from './state-document.ts'
+export { snapshotCodec, snapshotDocument } from './snapshot-document.ts'
+export { stateDocument } from './state-document.ts'

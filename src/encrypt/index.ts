@@ -11,6 +11,14 @@ export {
   type AwsKmsOptions,
   AwsKmsProvider,
 } from './providers/aws-kms/index.ts'
+export {
+  type GcpCredentials,
+  type GcpKmsClient,
+  type GcpKmsHttpRequest,
+  type GcpKmsOptions,
+  GcpKmsProvider,
+  type GcpServiceAccount,
+} from './providers/gcp-kms/index.ts'
 export type { PassphraseOptions } from './providers/passphrase.ts'
 export { PassphraseProvider } from './providers/passphrase.ts'
 export type { StaticKeyOptions } from './providers/static.ts'

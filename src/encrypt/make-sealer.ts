@@ -7,6 +7,7 @@ import { readStaticKey, readVariable, type Variables } from './key-source.ts'
 import { PlaintextSealer } from './plaintext.ts'
 import type { KeyProvider } from './provider.ts'
 import { AwsKmsProvider } from './providers/aws-kms/index.ts'
+import { GcpKmsProvider } from './providers/gcp-kms/index.ts'
 import { PassphraseProvider } from './providers/passphrase.ts'
 import { StaticKeyProvider } from './providers/static.ts'
 import { KeySealer } from './sealer.ts'
@@ -49,6 +50,7 @@ function makeProvider(key: SecretAddress, options: SealerOptions): KeyProvider {
   const { address } = key
   const { variables = process.env, environment = systemEnvironment } = options
   if (key.type === 'aws-kms') return new AwsKmsProvider({ key: key.key })
+  if (key.type === 'gcp-kms') return new GcpKmsProvider({ key: key.key })
   if (key.type === 'static') {
     return new StaticKeyProvider({ address, environment, key: () => readStaticKey(key.source, address, variables) })
   }

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { z } from 'zod'
+import { checkOptions, type OptionRules, optional, textThat, valueThat, wholeNumber } from '../core/driver-options.ts'
 import { KeelstateError } from '../core/errors.ts'
 
 export interface FileStoreOptions {
@@ -16,33 +16,30 @@ export type ParsedFileStoreOptions = Required<{ [K in keyof FileStoreOptions]: N
 const DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 const DEFAULT_LEFTOVER_AGE_MS = 60 * 60 * 1_000 // longer than any upload
 
-const schema = z.strictObject({
-  root: z
-    .string()
-    .min(1, 'a path is needed')
-    .refine((path) => !path.includes('\0'), 'a path holds no NUL'),
-  maxBytes: z.int().positive().default(DEFAULT_MAX_BYTES),
-  leftoverAgeMs: z.number().nonnegative().default(DEFAULT_LEFTOVER_AGE_MS),
-})
+const RULES: OptionRules<FileStoreOptions> = {
+  root: textThat((path) => path !== '' && !path.includes('\0'), 'has to be a path, without NUL'),
+  maxBytes: optional(wholeNumber()),
+  leftoverAgeMs: optional(
+    valueThat(
+      (value) => typeof value === 'number' && value >= 0 && Number.isFinite(value),
+      'has to be a number of ms from 0',
+    ),
+  ),
+}
 
 /** @throws {KeelstateError} `InvalidOptions` that names the option; `Unsupported` on Windows. */
 export function parseFileStoreOptions(options: FileStoreOptions): ParsedFileStoreOptions {
-  const parsed = schema.safeParse(options)
-  if (!parsed.success) {
-    const option = parsed.error.issues[0]?.path.join('.')
-    throw new KeelstateError('InvalidOptions', {
-      operation: 'fileStore',
-      message: `The options of fileStore are not valid: ${z.prettifyError(parsed.error)}`,
-      hint: 'It takes root (a path), maxBytes and leftoverAgeMs.',
-      details: option === undefined || option === '' ? {} : { option },
-    })
-  }
+  checkOptions('fileStore', options, RULES)
   if (process.platform === 'win32') {
     throw new KeelstateError('Unsupported', {
       operation: 'fileStore',
-      message: `A store in a folder (${parsed.data.root}) is not supported on Windows: nobody has tested its atomic steps there.`,
+      message: `A store in a folder (${options.root}) is not supported on Windows: nobody has tested its atomic steps there.`,
       hint: 'Use a store in a bucket, or run under WSL with the folder inside the Linux file system.',
     })
   }
-  return { ...parsed.data, root: resolve(parsed.data.root) }
+  return {
+    root: resolve(options.root),
+    maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES,
+    leftoverAgeMs: options.leftoverAgeMs ?? DEFAULT_LEFTOVER_AGE_MS,
+  }
 }

@@ -1,15 +1,23 @@
-import { z } from 'zod'
 import {
   type AddressForm,
   formatBucketAddress,
   invalidOption,
   isEndpoint,
   isPrefix,
-  optionIssue,
   PREFIX_RULE,
   parseBucketAddress,
   withoutOuterSlashes,
 } from '../core/driver-address.ts'
+import {
+  checkOptions,
+  credentialsWith,
+  hasMethod,
+  type OptionRules,
+  optional,
+  textThat,
+  valueThat,
+  wholeNumber,
+} from '../core/driver-options.ts'
 import type { GcsClientSlice } from './client.ts'
 
 /** A service account's key, or a function that gives an access token; it is asked before each request and should remember. */
@@ -65,49 +73,42 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1 // of a timer
 const DEFAULT_ATTEMPT_TIMEOUT_MS = 60_000 // a backstop: callers give up earlier by their signal
 const PLACEHOLDER = '{{projectId}}' // the client replaces it wherever it stands
 
-const schema = z.strictObject({
-  bucket: z.string().regex(/^[a-z0-9](?=.{1,220}[a-z0-9]$)[a-z0-9._-]+$/, 'is no name of a bucket'),
-  prefix: z
-    .string()
-    .default('')
-    .transform(withoutOuterSlashes)
-    .refine(isPrefix, PREFIX_RULE)
-    .refine((path) => !path.includes(PLACEHOLDER), `must not hold ${PLACEHOLDER}`),
-  endpoint: z
-    .string()
-    .refine(isEndpoint, 'has to be an http: or https: address without user, query or fragment')
-    .optional(),
-  userProject: z
-    .string()
-    .regex(/^[a-z0-9][a-z0-9.:-]{0,62}$/, 'is no id of a project')
-    .optional(),
-  kmsKeyName: z
-    .string()
-    .regex(
+const RULES: OptionRules<GcsStoreOptions> = {
+  bucket: (value) => {
+    if (value === undefined) return 'is needed: the name of the bucket'
+    const named = typeof value === 'string' && /^[a-z0-9](?=.{1,220}[a-z0-9]$)[a-z0-9._-]+$/.test(value)
+    return named ? undefined : 'is no name of a bucket'
+  },
+  prefix: optional((value) => {
+    const path = typeof value === 'string' ? withoutOuterSlashes(value) : undefined
+    if (path === undefined || !isPrefix(path)) return PREFIX_RULE
+    return path.includes(PLACEHOLDER) ? `must not hold ${PLACEHOLDER}` : undefined
+  }),
+  endpoint: optional(textThat(isEndpoint, 'has to be an http: or https: address without user, query or fragment')),
+  userProject: optional(textThat(/^[a-z0-9][a-z0-9.:-]{0,62}$/, 'is no id of a project')),
+  kmsKeyName: optional(
+    textThat(
       /^projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]+$/,
       'has to be projects/…/locations/…/keyRings/…/cryptoKeys/…',
-    )
-    .optional(),
-  credentials: z
-    .custom<GcsCredentials>(
-      isCredentials,
-      'need client_email and private_key, or a function that gives an access token',
-    )
-    .optional(),
-  client: z.custom<GcsClientSlice>(isClient, 'needs a method bucket').optional(),
-  conditionalWrites: z.enum(['trusted']).optional(),
-  attemptTimeoutMs: z.int().positive().max(MAX_TIMEOUT_MS).default(DEFAULT_ATTEMPT_TIMEOUT_MS),
-  maxBytes: z.int().positive().max(MAX_PUT_BYTES).default(DEFAULT_MAX_BYTES),
-})
+    ),
+  ),
+  credentials: optional(credentialsWith(['client_email', 'private_key'], 'an access token')),
+  client: optional(valueThat(hasMethod('bucket'), 'needs a method bucket')),
+  conditionalWrites: optional(textThat(/^trusted$/, 'has to be trusted, or left out')),
+  attemptTimeoutMs: optional(wholeNumber(MAX_TIMEOUT_MS)),
+  maxBytes: optional(wholeNumber(MAX_PUT_BYTES)),
+}
 
-const OPTIONS = Object.keys(schema.shape)
 const CLIENTS_OWN = ['endpoint', 'credentials'] as const
 
 /** @throws {KeelstateError} `InvalidOptions` that names the option, and for an unknown one the nearest known. */
 export function parseGcsStoreOptions(options: GcsStoreOptions): GcsSettings {
-  const parsed = schema.safeParse(options)
-  if (!parsed.success) throw optionIssue(OPERATION, parsed.error.issues[0]!, OPTIONS)
-  const settings = parsed.data
+  checkOptions(OPERATION, options, RULES)
+  const settings = {
+    ...options,
+    attemptTimeoutMs: options.attemptTimeoutMs ?? DEFAULT_ATTEMPT_TIMEOUT_MS,
+    maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES,
+  }
   const doubled = settings.client === undefined ? undefined : CLIENTS_OWN.find((name) => options[name] !== undefined)
   if (doubled !== undefined) {
     throw invalidOption(
@@ -117,7 +118,8 @@ export function parseGcsStoreOptions(options: GcsStoreOptions): GcsSettings {
       `Leave ${doubled} out, or the client.`,
     )
   }
-  return { ...settings, prefix: settings.prefix === '' ? '' : `${settings.prefix}/` }
+  const prefix = withoutOuterSlashes(options.prefix ?? '')
+  return { ...settings, prefix: prefix === '' ? '' : `${prefix}/` }
 }
 
 const FORM: AddressForm<GcsStoreOptions> = {
@@ -160,15 +162,4 @@ export function isForeignService({ endpoint, client }: GcsSettings): boolean {
   const asked = endpoint ?? process.env.STORAGE_EMULATOR_HOST
   if (asked === undefined || !URL.canParse(asked)) return asked !== undefined
   return !/(^|\.)googleapis\.com$/.test(new URL(asked).hostname)
-}
-
-function isCredentials(value: unknown): boolean {
-  if (typeof value === 'function') return true
-  if (typeof value !== 'object' || value === null) return false
-  const { client_email, private_key } = value as Record<string, unknown>
-  return [client_email, private_key].every((part) => typeof part === 'string' && part !== '')
-}
-
-function isClient(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'bucket' in value && typeof value.bucket === 'function'
 }

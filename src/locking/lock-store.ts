@@ -1,3 +1,4 @@
+import type { KeelstateError } from '../core/errors.ts'
 import type { Inspectable } from '../core/inspection.ts'
 import type { DocumentName } from '../core/names.ts'
 import type { CallOptions, VersionToken } from '../core/store.ts'
@@ -29,6 +30,12 @@ export interface Claim {
   readonly watched: string | undefined
 }
 
+/** One of the records that `list` finds: as it stands, or why it cannot be read (`Corrupt`, or `Unsupported` for a newer format). */
+export type ListedLock = { readonly identity: string } & (
+  | { readonly record: LockRecord }
+  | { readonly problem: KeelstateError }
+)
+
 /**
  * Where lock records live.
  *
@@ -49,6 +56,9 @@ export interface LockStore extends Inspectable {
   /** For messages; no secret. */
   readonly address: string
 
+  /** A lease has to be this long at least, in ms, because the service takes writes of one record no faster than that. Left out: as short as one likes. */
+  readonly shortestLeaseMs?: number | undefined
+
   read(key: LockKey, options?: CallOptions): Promise<StoredLock | undefined>
 
   write(key: LockKey, base: StoredLock | undefined, next: LockRecord, options?: CallOptions): Promise<StoredLock>
@@ -63,8 +73,8 @@ export interface LockStore extends Inspectable {
     options?: CallOptions,
   ): Promise<{ acquired: StoredLock } | { blocked: StoredLock }>
 
-  /** All records of a store, in no particular order. */
-  list(storeId: string, options?: CallOptions): AsyncIterable<{ identity: string; record: LockRecord }>
+  /** All records of a store, in no particular order. One that cannot be read is yielded as such, and hides no other. */
+  list(storeId: string, options?: CallOptions): AsyncIterable<ListedLock>
 
   close(): Promise<void>
 }

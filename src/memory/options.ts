@@ -1,5 +1,4 @@
-import { z } from 'zod'
-import { KeelstateError } from '../core/errors.ts'
+import { checkOptions, type OptionRules, optional, valueThat, wholeNumber } from '../core/driver-options.ts'
 import { MemoryBucket } from './bucket.ts'
 
 export interface MemoryStoreOptions {
@@ -11,18 +10,13 @@ export interface MemoryStoreOptions {
 
 const DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 
-const schema = z.strictObject({
-  bucket: z.instanceof(MemoryBucket).optional(),
-  maxBytes: z.int().positive().default(DEFAULT_MAX_BYTES),
-})
+const RULES: OptionRules<MemoryStoreOptions> = {
+  bucket: optional(valueThat((value) => value instanceof MemoryBucket, 'has to be a MemoryBucket')),
+  maxBytes: optional(wholeNumber()),
+}
 
 /** @throws {KeelstateError} `InvalidOptions` that names the option. */
 export function parseMemoryStoreOptions(options: MemoryStoreOptions): { bucket: MemoryBucket; maxBytes: number } {
-  const parsed = schema.safeParse(options)
-  if (parsed.success) return { bucket: parsed.data.bucket ?? new MemoryBucket(), maxBytes: parsed.data.maxBytes }
-  throw new KeelstateError('InvalidOptions', {
-    operation: 'memoryStore',
-    message: `The options of memoryStore are not valid: ${z.prettifyError(parsed.error)}`,
-    hint: 'It takes bucket and maxBytes.',
-  })
+  checkOptions('memoryStore', options, RULES)
+  return { bucket: options.bucket ?? new MemoryBucket(), maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES }
 }

@@ -1,15 +1,23 @@
-import { z } from 'zod'
 import {
   type AddressForm,
   formatBucketAddress,
   invalidOption,
   isEndpoint,
   isPrefix,
-  optionIssue,
   PREFIX_RULE,
   parseBucketAddress,
   withoutOuterSlashes,
 } from '../core/driver-address.ts'
+import {
+  checkOptions,
+  credentialsWith,
+  hasMethod,
+  type OptionRules,
+  optional,
+  textThat,
+  valueThat,
+  wholeNumber,
+} from '../core/driver-options.ts'
 import type { S3ClientSlice } from './client.ts'
 
 /** A key pair, or a function that gives one. Handed to the SDK as it is. */
@@ -76,46 +84,40 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1 // of a timer
 const DEFAULT_ATTEMPT_TIMEOUT_MS = 60_000 // a backstop: callers give up earlier by their signal
 const DEFAULT_CONNECT_TIMEOUT_MS = 5_000
 
-const timeout = z.int().positive().max(MAX_TIMEOUT_MS)
-const schema = z.strictObject({
-  bucket: z
-    .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/, 'is no name of a bucket')
-    .refine((name) => !name.endsWith('--x-s3'), 'is a directory bucket, whose listings have no order'),
-  prefix: z.string().default('').transform(withoutOuterSlashes).refine(isPrefix, PREFIX_RULE),
-  region: z
-    .string()
-    .regex(/^[a-z0-9-]+$/, 'is no name of a region')
-    .optional(),
-  endpoint: z
-    .string()
-    .refine(isEndpoint, 'has to be an http: or https: address without user, query or fragment')
-    .optional(),
-  forcePathStyle: z.boolean().optional(),
-  expectedBucketOwner: z
-    .string()
-    .regex(/^\d{12}$/, 'has to be an account id of 12 digits')
-    .optional(),
-  serverSideEncryption: z.enum(['AES256', 'aws:kms']).optional(),
-  kmsKeyId: z.string().min(1).optional(),
-  credentials: z
-    .custom<S3Credentials>(isCredentials, 'need accessKeyId and secretAccessKey, or a function that gives them')
-    .optional(),
-  client: z.custom<S3ClientSlice>(isClient, 'needs a method send').optional(),
-  conditionalWrites: z.enum(['trusted']).optional(),
-  attemptTimeoutMs: timeout.default(DEFAULT_ATTEMPT_TIMEOUT_MS),
-  connectTimeoutMs: timeout.default(DEFAULT_CONNECT_TIMEOUT_MS),
-  maxBytes: z.int().positive().max(MAX_PUT_BYTES).default(DEFAULT_MAX_BYTES),
-})
+const timeout = optional(wholeNumber(MAX_TIMEOUT_MS))
+const RULES: OptionRules<S3StoreOptions> = {
+  bucket: (value) => {
+    if (value === undefined) return 'is needed: the name of the bucket'
+    if (typeof value !== 'string' || !/^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/.test(value))
+      return 'is no name of a bucket'
+    return value.endsWith('--x-s3') ? 'is a directory bucket, whose listings have no order' : undefined
+  },
+  prefix: optional(textThat((text) => isPrefix(withoutOuterSlashes(text)), PREFIX_RULE)),
+  region: optional(textThat(/^[a-z0-9-]+$/, 'is no name of a region')),
+  endpoint: optional(textThat(isEndpoint, 'has to be an http: or https: address without user, query or fragment')),
+  forcePathStyle: optional(valueThat((value) => typeof value === 'boolean', 'has to be true or false')),
+  expectedBucketOwner: optional(textThat(/^\d{12}$/, 'has to be an account id of 12 digits')),
+  serverSideEncryption: optional(textThat(/^(AES256|aws:kms)$/, 'has to be AES256 or aws:kms')),
+  kmsKeyId: optional(textThat(/./, 'must not be empty')),
+  credentials: optional(credentialsWith(['accessKeyId', 'secretAccessKey'], 'them')),
+  client: optional(valueThat(hasMethod('send'), 'needs a method send')),
+  conditionalWrites: optional(textThat(/^trusted$/, 'has to be trusted, or left out')),
+  attemptTimeoutMs: timeout,
+  connectTimeoutMs: timeout,
+  maxBytes: optional(wholeNumber(MAX_PUT_BYTES)),
+}
 
-const OPTIONS = Object.keys(schema.shape)
 const CLIENTS_OWN = ['region', 'endpoint', 'forcePathStyle', 'credentials', 'connectTimeoutMs'] as const
 
 /** @throws {KeelstateError} `InvalidOptions` that names the option, and for an unknown one the nearest known. */
 export function parseS3StoreOptions(options: S3StoreOptions): S3Settings {
-  const parsed = schema.safeParse(options)
-  if (!parsed.success) throw optionIssue(OPERATION, parsed.error.issues[0]!, OPTIONS)
-  const settings = parsed.data
+  checkOptions(OPERATION, options, RULES)
+  const settings = {
+    ...options,
+    attemptTimeoutMs: options.attemptTimeoutMs ?? DEFAULT_ATTEMPT_TIMEOUT_MS,
+    connectTimeoutMs: options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
+    maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES,
+  }
   if (settings.kmsKeyId !== undefined && settings.serverSideEncryption !== 'aws:kms') {
     throw invalidOption(OPERATION, 'kmsKeyId', 'kmsKeyId needs serverSideEncryption to be "aws:kms".')
   }
@@ -128,7 +130,8 @@ export function parseS3StoreOptions(options: S3StoreOptions): S3Settings {
       `Leave ${doubled} out, or the client.`,
     )
   }
-  return { ...settings, prefix: settings.prefix === '' ? '' : `${settings.prefix}/` }
+  const prefix = withoutOuterSlashes(options.prefix ?? '')
+  return { ...settings, prefix: prefix === '' ? '' : `${prefix}/` }
 }
 
 const FORM: AddressForm<S3StoreOptions> = {
@@ -175,15 +178,4 @@ export function isForeignService({ endpoint, client }: S3Settings): boolean {
   const asked = endpoint ?? process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL // the SDK heeds these, too
   if (asked === undefined || !URL.canParse(asked)) return asked !== undefined
   return !/\.amazonaws\.com(\.cn)?$/.test(new URL(asked).hostname)
-}
-
-function isCredentials(value: unknown): boolean {
-  if (typeof value === 'function') return true
-  if (typeof value !== 'object' || value === null) return false
-  const { accessKeyId, secretAccessKey } = value as Record<string, unknown>
-  return [accessKeyId, secretAccessKey].every((part) => typeof part === 'string' && part !== '')
-}
-
-function isClient(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'send' in value && typeof value.send === 'function'
 }

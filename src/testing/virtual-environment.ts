@@ -1,3 +1,8 @@
+// Loading a module takes real time, in which virtual time would go on or find nothing to wait for: what documents load when they need it is loaded before.
+import '../core/collect.ts'
+import '../core/compact.ts'
+import '../core/diff.ts'
+import '../core/verify.ts'
 import type { Environment } from '../core/environment.ts'
 import { aborted } from '../core/errors.ts'
 
@@ -68,7 +73,7 @@ export class VirtualTime {
   async settle(): Promise<void> {
     do {
       if (this.#outside.size > 0) await Promise.race(this.#outside)
-      await new Promise((resolve) => setImmediate(resolve)) // after all that follows from what has ended
+      await new Promise((resolve) => process.nextTick(resolve)) // after all microtasks: whatever follows from what has ended
     } while (this.#outside.size > 0)
   }
 

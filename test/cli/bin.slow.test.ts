@@ -41,25 +41,6 @@ describe('bin/keelstate.cjs', () => {
     },
   )
 
-  it('prints its version without loading zod, a command, or the library', () => {
-    const counted = join(folder, 'count-modules.mjs')
-    const hooks = `export async function load(url, context, next) {
-      if (url.startsWith('file:')) (await import('node:fs')).appendFileSync(process.env.LOADED, url + '\\n')
-      return next(url, context)
-    }`
-    const register = `import { register } from 'node:module'; register('data:text/javascript,' + encodeURIComponent(${JSON.stringify(hooks)}))`
-    writeFileSync(counted, register)
-    const loaded = join(folder, 'loaded')
-    const options = { cwd: folder, env: { ...env, LOADED: loaded }, encoding: 'utf8' } as const
-    const { stdout } = spawnSync(process.execPath, ['--import', counted, bin, '--version'], options)
-    expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
-    const files = readFileSync(loaded, 'utf8')
-      .trim()
-      .split('\n')
-      .map((url) => url.slice(url.lastIndexOf('/') + 1))
-    expect(files.sort()).toEqual(['keelstate.cjs', 'main.js'])
-  })
-
   it('ends quietly when the reader of its output went away', () => {
     writeFileSync(join(folder, 'big'), Buffer.alloc(3_000_000, 'x'))
     expect(run(['push', 'big', 'big']).status).toBe(0)

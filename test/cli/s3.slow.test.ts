@@ -89,6 +89,56 @@ describe('the commands on S3', () => {
   })
 })
 
+describe('a lock on S3', () => {
+  it('costs the push of a large body no request for the large body that it replaces', async () => {
+    const { json } = await at.ok(['init', '--json'])
+    at.write('keelstate.json', JSON.stringify({ store, keys: 'plaintext', storeId: json.storeId }))
+    await at.ok(['push', 'large/body'], { input: 'x'.repeat(20_000) })
+    server.takeRequests()
+    await at.ok(['push', 'large/body'], { input: 'y'.repeat(20_000) })
+    const requests = server
+      .takeRequests()
+      .map(({ operation, key }) => `${operation} ${/heads|locks|objects/.exec(key ?? '')?.[0]}`)
+    expect(requests.sort()).toEqual([
+      'GetObject heads',
+      'GetObject locks',
+      'PutObject heads',
+      'PutObject locks',
+      'PutObject locks',
+      'PutObject objects',
+    ])
+  })
+
+  const interrupted = async () => {
+    const interrupt = new AbortController()
+    server.faults.add({ operation: 'PutObject', key: '*locks/*' }, { do: 'stall', when: 'after' })
+    setTimeout(() => interrupt.abort(), 1_000)
+    return await at.run(['lock', 'cut/short', '--for', '24h', '--json'], { signal: interrupt.signal })
+  }
+
+  it('is given up by a command that was interrupted while it took it, before the command ends', async () => {
+    const { code, stderr } = await interrupted()
+    expect([code, stderr]).toEqual([130, expect.not.stringContaining('warning')])
+    expect((await at.ok(['locks', '--json'])).json.locks).toEqual([])
+    await at.ok(['push', 'cut/short', '--wait', '0'], { input: '1' })
+  })
+
+  it('that cannot be given up then is told on stderr', async () => {
+    server.faults.add(
+      { operation: 'PutObject', key: '*locks/*', nth: 2, times: Number.POSITIVE_INFINITY },
+      { do: 'status', status: 403, code: 'AccessDenied' },
+    )
+    const { code, stderr, json } = await interrupted()
+    expect([code, json.error.code]).toEqual([130, 'Aborted'])
+    expect(stderr).toMatch(
+      /^warning: it is not known whether the lock on cut\/short was given up; it ends by itself\. /m,
+    )
+    server.faults.clear()
+    const { owner } = (await at.ok(['locks', '--json'])).json.locks[0]
+    await at.ok(['unlock', 'cut/short', '--owner', owner])
+  })
+})
+
 describe('locks in DynamoDB', () => {
   it('cost a push two requests to the table and two to the bucket', async () => {
     const service = await startDynalite()

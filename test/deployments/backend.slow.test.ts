@@ -76,13 +76,17 @@ registerSuite(
     async open(environment) {
       const server = await startS3Server()
       server.createBucket('state', { versioning: 'enabled' })
-      return place(() => s3Store({ bucket: 'state', conditionalWrites: 'trusted', ...server.clientConfig }), environment, {
-        async stored() {
-          const bucket = server.bucket('state')
-          return bucket.keys().map((key) => bucket.bytes(key)!)
+      return place(
+        () => s3Store({ bucket: 'state', conditionalWrites: 'trusted', ...server.clientConfig }),
+        environment,
+        {
+          async stored() {
+            const bucket = server.bucket('state')
+            return bucket.keys().map((key) => bucket.bytes(key)!)
+          },
+          dispose: () => server.close(),
         },
-        dispose: () => server.close(),
-      })
+      )
     },
   }),
   { describe, it },
@@ -96,10 +100,14 @@ registerSuite(
     async open(environment) {
       const server = await startGcsServer()
       const bucket = server.createBucket('state', { versioning: true })
-      return place(() => gcsStore({ bucket: 'state', conditionalWrites: 'trusted', ...server.clientConfig }), environment, {
-        stored: async () => bucket.keys().map((key) => bucket.bytes(key)!),
-        dispose: () => server.close(),
-      })
+      return place(
+        () => gcsStore({ bucket: 'state', conditionalWrites: 'trusted', ...server.clientConfig }),
+        environment,
+        {
+          stored: async () => bucket.keys().map((key) => bucket.bytes(key)!),
+          dispose: () => server.close(),
+        },
+      )
     },
   }),
   { describe, it },

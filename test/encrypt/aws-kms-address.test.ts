@@ -129,10 +129,10 @@ describe('the options of a key of AWS KMS', () => {
     ['credentials', { key, credentials: { accessKeyId: 'a' } }],
     ['client', { key, client: {} }],
     ['regoin', { key, regoin: 'eu-west-1' }],
-    ['key', undefined],
+    ['options', undefined],
   ])('are refused by the name of the one that is wrong: %s', (option, options) => {
     expect(() => new AwsKmsProvider(options as never)).toThrow(
-      expect.objectContaining({ code: 'InvalidOptions', details: { option } }),
+      expect.objectContaining({ code: 'InvalidOptions', details: expect.objectContaining({ option }) }),
     )
   })
 })

@@ -40,12 +40,6 @@ describe('the address of a key', () => {
     expect(parseKey('plaintext')).toEqual({ type: 'plaintext', address: 'plaintext' })
   })
 
-  it('of GCP KMS is refused by name until it is supported', () => {
-    const error = thrown(() => parseKey('gcp-kms:projects/p/locations/global/keyRings/r/cryptoKeys/k'))
-    expect(error.code).toBe('Unsupported')
-    expect(error.message).toBe('Keys of gcp-kms are not supported by this version of keelstate.')
-  })
-
   it('that is none is refused with the choices, and without repeating what may be a secret', () => {
     const keys = [
       KEY.toString('base64'),

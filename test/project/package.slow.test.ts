@@ -264,5 +264,5 @@ function inputsAtStart({ outputs }: Metafile): string[] {
 }
 
 function isOfSdk(path: string): boolean {
-  return /node_modules\/@(?:aws|aws-sdk|smithy|google-cloud)\//.test(path)
+  return /node_modules\/(?:@(?:aws|aws-sdk|smithy|google-cloud)|google-auth-library|gaxios)\//.test(path)
 }

@@ -18,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'anything'>> = {
 }
 
 const WITH_CLIENTS = [...DRIVERS, 'encrypt', 'locking'] // rooms that speak to a service, through its SDK
-const SDK = /^@(?:aws-sdk|aws|smithy|google-cloud)\//
+const SDK = /^(?:@(?:aws-sdk|aws|smithy|google-cloud)\/|google-auth-library$|gaxios$)/
 const EMPTY_NAMES = /^(?:utils?|helpers?|managers?|common|misc|shared)$/
 const MAX_LINES = 400
 

@@ -1,4 +1,4 @@
-import { stateDocument } from '../../deployments/index.ts'
+import { stateDocument } from '../../deployments/state-document.ts'
 import type { AcceptedHead } from '../../index.ts'
 import { usage } from '../arguments.ts'
 import { type Call, type Command, defineCommand } from '../command.ts'

@@ -1,4 +1,6 @@
-import { diffSnapshots, type SnapshotDiff, snapshotDocument, stateDocument } from '../../deployments/index.ts'
+import { diffSnapshots, type SnapshotDiff } from '../../deployments/snapshot-diff.ts'
+import { snapshotDocument } from '../../deployments/snapshot-document.ts'
+import { stateDocument } from '../../deployments/state-document.ts'
 import type { RevisionDiff } from '../../index.ts'
 import { type Call, type Command, defineCommand } from '../command.ts'
 import { revisionJson, revisionLine } from '../revisions.ts'

@@ -1,5 +1,5 @@
 import { printable } from '../../core/errors.ts'
-import { type EntryMove, moveEntries } from '../../deployments/index.ts'
+import { type EntryMove, moveEntries } from '../../deployments/entries.ts'
 import { CHANGE_OPTIONS, type Changed, changeSnapshot } from '../change-entries.ts'
 import { type Call, type Command, defineCommand } from '../command.ts'
 import { revisionJson, revisionLine } from '../revisions.ts'

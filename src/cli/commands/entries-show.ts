@@ -1,4 +1,5 @@
-import { type EntryJson, entriesJson, findEntryJson, snapshotDocument } from '../../deployments/index.ts'
+import { type EntryJson, entriesJson, findEntryJson } from '../../deployments/entries.ts'
+import { snapshotDocument } from '../../deployments/snapshot-document.ts'
 import type { RevisionInfo } from '../../index.ts'
 import { type Call, type Command, defineCommand } from '../command.ts'
 import { revisionJson, revisionLine } from '../revisions.ts'

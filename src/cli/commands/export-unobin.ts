@@ -1,4 +1,5 @@
-import { type ExportReport, exportStack, stateDocument } from '../../deployments/index.ts'
+import { type ExportReport, exportStack } from '../../deployments/export.ts'
+import { stateDocument } from '../../deployments/state-document.ts'
 import { type Call, type Command, defineCommand } from '../command.ts'
 import { deploymentName, documentNameOf, TREE_OPTIONS, treeEncrypter, treeRoot } from '../original-trees.ts'
 import { count, shown } from '../text.ts'

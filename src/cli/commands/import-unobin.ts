@@ -1,13 +1,7 @@
-import {
-  type DeploymentName,
-  findOriginalStacks,
-  type ImportPlan,
-  importStack,
-  type OriginalStack,
-  planImport,
-  readOriginalStack,
-  stateDocument,
-} from '../../deployments/index.ts'
+import type { DeploymentName } from '../../deployments/deployment.ts'
+import { type ImportPlan, importStack, planImport } from '../../deployments/import.ts'
+import { findOriginalStacks, type OriginalStack, readOriginalStack } from '../../deployments/original-tree.ts'
+import { stateDocument } from '../../deployments/state-document.ts'
 import type { VersionedDocument } from '../../index.ts'
 import { type Call, type Command, defineCommand } from '../command.ts'
 import { currentInfo } from '../current.ts'
@@ -65,7 +59,8 @@ async function importUnobin(call: Call<typeof options>): Promise<Imported> {
   for (const [i, one] of stacks.entries()) {
     const { name, tree, document } = one
     if (imported[i]!.nothing) continue
-    const plan = await underLock(call, document, 'import', (held) => importStack(tree, document, held, settings(one)))
+    const lock = { operation: 'import', content: false }
+    const plan = await underLock(call, document, lock, (held) => importStack(tree, document, held, settings(one)))
     imported[i] = { name, plan, nothing: false }
   }
   return { dryRun, stacks: imported }

@@ -1,4 +1,4 @@
-import { stateDocument } from '../../deployments/index.ts'
+import { stateDocument } from '../../deployments/state-document.ts'
 import type { Revision } from '../../index.ts'
 import { type Call, type Command, defineCommand } from '../command.ts'
 import { replaceFile } from '../local-files.ts'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { BODY_TYPES, chooseBodyType } from '../../core/body-type.ts'
 import { KeelstateError } from '../../core/errors.ts'
-import { stateDocument } from '../../deployments/index.ts'
+import { stateDocument } from '../../deployments/state-document.ts'
 import type { RevisionInfo } from '../../index.ts'
 import { usage } from '../arguments.ts'
 import { type Call, type Command, defineCommand } from '../command.ts'
@@ -58,11 +58,11 @@ async function push(call: Call<typeof options>): Promise<Pushed> {
     return { ...result, unchanged: false, ...(now && { replaced: now }) }
   }
   if (dryRun) return await compare(await currentInfo(document, signal))
-  return await underLock(call, document, 'push', async (held) => {
-    const compared = await compare(held.current)
+  return await underLock(call, document, { operation: 'push', content: false }, async (held) => {
+    const compared = await compare(held.currentInfo)
     const { unchanged, type } = compared
     if (unchanged && label === undefined) return compared
-    if (unchanged) return { ...compared, revision: await held.label(label!, held.current!.id, { signal }) }
+    if (unchanged) return { ...compared, revision: await held.label(label!, held.currentInfo!.id, { signal }) }
     const change = { type, signal, ...(message !== undefined && { message }), ...(label !== undefined && { label }) }
     return { ...compared, revision: await held.commit(body, change) }
   })

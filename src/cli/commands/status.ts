@@ -1,5 +1,6 @@
 import { KeelstateError } from '../../core/errors.ts'
-import { type Snapshot, snapshotDocument, stateDocument } from '../../deployments/index.ts'
+import type { Snapshot } from '../../deployments/snapshot.ts'
+import { stateDocument } from '../../deployments/state-document.ts'
 import type { DocumentStatus, LockHolder, Store } from '../../index.ts'
 import { type Call, type Command, defineCommand } from '../command.ts'
 import { lockJson } from '../locks.ts'
@@ -30,6 +31,8 @@ async function status(call: Call<typeof options>): Promise<Status> {
 
 /** A body that was pushed as a snapshot and does not read as one has no entries to show. */
 async function currentSnapshot(store: Store, name: string, signal: AbortSignal): Promise<Snapshot | undefined> {
+  // Loaded here: a status of anything else need not know how Go reads JSON.
+  const { snapshotDocument } = await import('../../deployments/snapshot-document.ts')
   try {
     return (await snapshotDocument(store, name).read({ signal }))?.value
   } catch (error) {

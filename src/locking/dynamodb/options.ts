@@ -1,4 +1,5 @@
-import { z } from 'zod'
+import { isEndpoint } from '../../core/driver-address.ts'
+import { checkOptions, hasMethod, type OptionRules, optional, textThat, valueThat } from '../../core/driver-options.ts'
 import { KeelstateError } from '../../core/errors.ts'
 import type { DynamoDbClient } from './client.ts'
 
@@ -14,25 +15,18 @@ export interface DynamoDbLockOptions {
   credentials?: unknown
 }
 
-const schema = z.strictObject({
-  table: z.string().regex(/^[A-Za-z0-9_.-]{3,255}$|^arn:/, 'must be the name or the ARN of a table'),
-  region: z.string().min(1).optional(),
-  endpoint: z.url({ protocol: /^https?$/ }).optional(),
-  client: z
-    .custom<DynamoDbClient>((value) => typeof (value as DynamoDbClient | undefined)?.send === 'function')
-    .optional(),
-  credentials: z.unknown().optional(),
-})
+const RULES: OptionRules<DynamoDbLockOptions> = {
+  table: textThat(/^[A-Za-z0-9_.-]{3,255}$|^arn:/, 'has to be the name or the ARN of a table'),
+  region: optional(textThat(/./, 'must not be empty')),
+  endpoint: optional(textThat(isEndpoint, 'has to be an http: or https: address without user, query or fragment')),
+  client: optional(valueThat(hasMethod('send'), 'needs a method send')),
+  credentials: () => undefined, // the SDK's to judge
+}
 
 /** @throws {KeelstateError} `InvalidOptions` that names the option. */
 export function parseDynamoDbLockOptions(options: DynamoDbLockOptions): DynamoDbLockOptions {
-  const parsed = schema.safeParse(options)
-  if (parsed.success) return parsed.data
-  throw new KeelstateError('InvalidOptions', {
-    operation: 'dynamoDbLockStore',
-    message: `The options of dynamoDbLockStore are not valid: ${z.prettifyError(parsed.error)}`,
-    hint: 'It takes table, region, endpoint, credentials and client.',
-  })
+  checkOptions('dynamoDbLockStore', options, RULES)
+  return { ...options }
 }
 
 /**

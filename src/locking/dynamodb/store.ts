@@ -1,8 +1,8 @@
 import { KeelstateError, throwIfAborted } from '../../core/errors.ts'
 import type { Finding } from '../../core/inspection.ts'
 import type { CallOptions } from '../../core/store.ts'
-import type { Claim, LockKey, LockStore, StoredLock } from '../lock-store.ts'
-import type { LockRecord } from '../record.ts'
+import type { Claim, ListedLock, LockKey, LockStore, StoredLock } from '../lock-store.ts'
+import { type LockRecord, listed } from '../record.ts'
 import { type DynamoDbSdk, type Item, loadDynamoDb } from './client.ts'
 import { blockingItem, fromDynamoDb } from './errors.ts'
 import { inspectTable } from './inspect.ts'
@@ -85,7 +85,7 @@ class DynamoDbLockStore implements LockStore {
     }
   }
 
-  async *list(storeId: string, options: CallOptions = {}): AsyncGenerator<{ identity: string; record: LockRecord }> {
+  async *list(storeId: string, options: CallOptions = {}): AsyncGenerator<ListedLock> {
     let start: unknown
     do {
       const answer = await this.#send('lock.list', this.address, options, ({ query }) =>
@@ -101,7 +101,7 @@ class DynamoDbLockStore implements LockStore {
       for (const item of Array.isArray(answer.Items) ? (answer.Items as Item[]) : []) {
         const document = item.document
         const identity = document !== undefined && 'S' in document ? document.S : this.address
-        yield { identity, record: fromItem(item, identity) }
+        yield listed(identity, () => fromItem(item, identity))
       }
       start = answer.LastEvaluatedKey
     } while (start !== undefined)

@@ -1,4 +1,5 @@
-import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
+import { KeyMaterial } from '../key-material.ts'
 import { KmsRefusal } from './answers.ts'
 
 /** https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html */
@@ -8,8 +9,6 @@ export type EncryptionContext = Readonly<Record<string, string>>
 
 const BLOB_VERSION = 1
 const ID_BYTES = 36 // of a key id, in ASCII
-const IV_BYTES = 12
-const TAG_BYTES = 16
 const HEADER_BYTES = 1 + ID_BYTES + 1 // version, key id, number of the key material
 
 /** A symmetric key. Its material never leaves it. */
@@ -19,10 +18,10 @@ export class KmsKey {
   state: KmsKeyState = 'Enabled'
   /** A key for signing is refused wherever one for encrypting is needed. */
   usage: 'ENCRYPT_DECRYPT' | 'SIGN_VERIFY' = 'ENCRYPT_DECRYPT'
-  readonly #materials: Buffer[]
+  readonly #materials: KeyMaterial[]
 
   /** @internal */
-  constructor(id: string, arn: string, materials: Buffer[] = [randomBytes(32)]) {
+  constructor(id: string, arn: string, materials: KeyMaterial[] = [new KeyMaterial()]) {
     this.id = id
     this.arn = arn
     this.#materials = materials
@@ -30,7 +29,7 @@ export class KmsKey {
 
   /** New material for what is encrypted from now on; what was encrypted before stays readable. */
   rotate(): void {
-    this.#materials.push(randomBytes(32))
+    this.#materials.push(new KeyMaterial())
   }
 
   /** @internal The same key in another region. */
@@ -42,26 +41,15 @@ export class KmsKey {
   encrypt(plaintext: Uint8Array, context: EncryptionContext): Buffer {
     const number = this.#materials.length - 1
     const header = Buffer.concat([Uint8Array.of(BLOB_VERSION), Buffer.from(this.id, 'latin1'), Uint8Array.of(number)])
-    const iv = randomBytes(IV_BYTES)
-    const cipher = createCipheriv('aes-256-gcm', this.#materials[number]!, iv, { authTagLength: TAG_BYTES })
-    cipher.setAAD(authenticated(header, context))
-    return Buffer.concat([header, iv, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
+    return this.#materials[number]!.encrypt(header, plaintext, canonical(context))
   }
 
   /** Refuses what this key did not encrypt with exactly this context. */
   decrypt(blob: Buffer, context: EncryptionContext): Buffer {
-    const key = this.#materials[blob[HEADER_BYTES - 1] ?? -1]
-    const end = blob.length - TAG_BYTES
-    if (key === undefined || blob[0] !== BLOB_VERSION || end < HEADER_BYTES + IV_BYTES) throw refusedCiphertext()
-    const iv = blob.subarray(HEADER_BYTES, HEADER_BYTES + IV_BYTES)
-    const decipher = createDecipheriv('aes-256-gcm', key, iv, { authTagLength: TAG_BYTES })
-    decipher.setAAD(authenticated(blob.subarray(0, HEADER_BYTES), context))
-    decipher.setAuthTag(blob.subarray(end))
-    try {
-      return Buffer.concat([decipher.update(blob.subarray(HEADER_BYTES + IV_BYTES, end)), decipher.final()])
-    } catch {
-      throw refusedCiphertext()
-    }
+    const material = blob[0] === BLOB_VERSION ? this.#materials[blob[HEADER_BYTES - 1] ?? -1] : undefined
+    const plaintext = material?.decrypt(HEADER_BYTES, blob, canonical(context))
+    if (plaintext === undefined) throw refusedCiphertext()
+    return plaintext
   }
 }
 
@@ -122,7 +110,6 @@ function refusedCiphertext(): KmsRefusal {
 }
 
 /** One encoding for each context, whatever the order of its pairs. */
-function authenticated(header: Uint8Array, context: EncryptionContext): Buffer {
-  const pairs = Object.entries(context).sort(([a], [b]) => (a < b ? -1 : 1))
-  return Buffer.concat([header, Buffer.from(JSON.stringify(pairs))])
+function canonical(context: EncryptionContext): Buffer {
+  return Buffer.from(JSON.stringify(Object.entries(context).sort(([a], [b]) => (a < b ? -1 : 1))))
 }

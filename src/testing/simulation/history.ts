@@ -1,112 +1,171 @@
-import type { RevisionInfo } from '../../core/revision.ts'
+import type { Chain, ChainHead, ChainRevision } from './chain.ts'
+import type { Deletion } from './chronicle.ts'
+import type { Attempt } from './scene.ts'
 
-/** One call of one actor, as the checker sees it. */
-export interface Attempt {
-  readonly actor: string
-  readonly what: 'commit' | 'update' | 'rollback' | 'label' | 'prune' | 'collect' | 'read' | 'delete'
-  /** What the revision that it makes says in its message: unique in the run. */
-  readonly mark: string
-  /** Virtual time in ms, and the order of events within the same ms. */
-  readonly invoked: number
-  answered?: number
-  /** `ok`, or the code of the error. Absent: the process died, or is still waiting. */
-  outcome?: string
-  /** Of a change that was acknowledged: the revision's number. Of a read: what was current, 0 for nothing. */
-  number?: number
-}
-
-/** What stands in the store when all is over. */
-export interface Final {
-  readonly revisions: readonly RevisionInfo[]
-  readonly problems: readonly string[]
-}
-
-/** Outcomes after which a change certainly did not happen. */
-const DEFINITE = ['Conflict', 'NotFound', 'Throttled', 'AccessDenied', 'InvalidInput', 'TooLarge', 'LeaseLost']
+/** Outcomes of a change that may have landed all the same. Whatever else it ends with, it certainly did not. */
+const UNDECIDED = ['OutcomeUnknown', 'RolledBack']
+/** What nobody may be told while nobody tampers with anything. */
+const NEVER = ['RolledBack', 'Corrupt', 'DecryptFailed', 'InvalidInput', 'InvalidOptions', 'TooLarge', 'Closed']
+/** Changes whose value was made from the one before. */
+const COUNTING = ['update', 'commit', 'held commit']
 
 /**
- * Judges a run: every acknowledged change is in the history exactly once, one that was refused is not, any other at most once; the order of the
- * history agrees with real time; and what was read was current at some moment of the reading.
+ * Judges a run by every head that landed: a change that was acknowledged is in the history exactly once, one that was refused is nowhere, any other is
+ * there at most once; the order of the history agrees with real time; what was read was current at some moment of the reading; a value was made from the
+ * one before it.
  */
-export function check(attempts: readonly Attempt[], final: Final): string[] {
-  const violations = [...final.problems]
-  const places = new Map<string, RevisionInfo[]>()
-  for (const revision of final.revisions)
-    places.set(revision.message, [...(places.get(revision.message) ?? []), revision])
-  const changes = attempts.filter(({ what }) => what === 'commit' || what === 'update' || what === 'rollback')
-  for (const attempt of changes) {
-    const found = places.get(attempt.mark) ?? []
-    const told = `${attempt.actor} ${attempt.what} ${attempt.mark}`
-    if (found.length > 1) violations.push(`${told} is in the history ${found.length} times`)
-    if (attempt.outcome === 'ok' && found.length === 0)
-      violations.push(`${told} was acknowledged and is not in the history`)
-    if (attempt.outcome === 'ok' && found[0] !== undefined && found[0].number !== attempt.number) {
-      violations.push(`${told} was acknowledged as @${attempt.number} and is @${found[0].number}`)
-    }
-    if (attempt.outcome !== undefined && DEFINITE.includes(attempt.outcome) && found.length > 0) {
-      violations.push(`${told} was refused with ${attempt.outcome} and is in the history`)
-    }
+export function judge(attempts: readonly Attempt[], chain: Chain): string[] {
+  const changes = attempts.filter(({ change }) => change)
+  return [
+    ...outcomeViolations(attempts),
+    ...chainViolations(chain),
+    ...changeViolations(changes, chain),
+    ...orderViolations(changes, chain),
+    ...valueViolations(changes, chain),
+    ...readViolations(attempts, chain),
+  ]
+}
+
+function outcomeViolations(attempts: readonly Attempt[]): string[] {
+  return attempts
+    .filter(({ outcome }) => outcome !== undefined && (outcome.startsWith('Unexpected') || NEVER.includes(outcome)))
+    .map((attempt) => `${told(attempt)} ended with ${attempt.outcome}: ${attempt.detail ?? ''}`)
+}
+
+/** Every head follows the one before, under an id of its own, and no two revisions share a number or a mark. */
+function chainViolations({ heads, revisions }: Chain): string[] {
+  const violations: string[] = []
+  const ids = new Set<string>()
+  for (const { header } of heads) {
+    const id = Buffer.from(header.writeId).toString('hex')
+    if (ids.has(id)) violations.push(`the head ${header.seq} landed twice`)
+    ids.add(id)
   }
-  violations.push(...orderViolations(changes, places), ...readViolations(attempts, changes, places))
-  const known = new Set(changes.map(({ mark }) => mark))
-  for (const { message, number } of final.revisions)
-    if (!known.has(message)) violations.push(`@${number} "${message}" was made by nobody`)
+  for (const [index, { record }] of revisions.entries())
+    if (record.number !== index + 1) violations.push(`@${index + 1} of the history is @${record.number}`)
+  return violations
+}
+
+function changeViolations(changes: readonly Attempt[], { revisions }: Chain): string[] {
+  const violations: string[] = []
+  const places = new Map<string, ChainRevision[]>()
+  for (const revision of revisions) {
+    const { message } = revision.record
+    places.set(message, [...(places.get(message) ?? []), revision])
+  }
+  for (const change of changes) {
+    const found = places.get(change.mark) ?? []
+    places.delete(change.mark)
+    if (found.length > 1) violations.push(`${told(change)} is in the history ${found.length} times: ${numbers(found)}`)
+    if (change.outcome === 'ok' && found.length === 0)
+      violations.push(`${told(change)} was acknowledged and is not in the history`)
+    if (change.outcome === 'ok' && found[0] !== undefined && found[0].record.number !== change.number)
+      violations.push(`${told(change)} was acknowledged as @${change.number} and is ${numbers(found)}`)
+    const refused = change.outcome !== undefined && change.outcome !== 'ok' && !UNDECIDED.includes(change.outcome)
+    if (refused && found.length > 0)
+      violations.push(`${told(change)} was refused with ${change.outcome} and is ${numbers(found)}`)
+  }
+  for (const [mark, found] of places) violations.push(`${numbers(found)} "${mark}" was made by nobody`)
   return violations
 }
 
 /** A change that was acknowledged before another was invoked comes before it. */
-function orderViolations(changes: readonly Attempt[], places: ReadonlyMap<string, readonly RevisionInfo[]>): string[] {
+function orderViolations(changes: readonly Attempt[], { revisions }: Chain): string[] {
   const violations: string[] = []
-  const acked = changes.filter(({ outcome }) => outcome === 'ok').sort((a, b) => a.answered! - b.answered!)
+  const number = new Map(revisions.map(({ record }) => [record.message, record.number]))
+  const acknowledged = changes.filter(({ outcome }) => outcome === 'ok')
   for (const later of changes) {
-    const number = places.get(later.mark)?.[0]?.number
-    if (number === undefined) continue
-    for (const earlier of acked) {
-      if (earlier.answered! >= later.invoked) break
-      if (earlier.number! > number)
-        violations.push(`${later.mark} @${number} began after ${earlier.mark} @${earlier.number} was acknowledged`)
-    }
+    const at = number.get(later.mark)
+    if (at === undefined) continue
+    for (const earlier of acknowledged)
+      if (earlier.answered! < later.invoked && earlier.number! > at)
+        violations.push(`${later.mark} @${at} began after ${earlier.mark} @${earlier.number} was acknowledged`)
   }
   return violations
 }
 
-/** A read sees no less than what was acknowledged before it began, and nothing that nobody had begun to write when it ended. */
-function readViolations(
-  attempts: readonly Attempt[],
-  changes: readonly Attempt[],
-  places: ReadonlyMap<string, readonly RevisionInfo[]>,
-): string[] {
+/** Who changed what they had seen made the next value of exactly that. */
+function valueViolations(changes: readonly Attempt[], { revisions }: Chain): string[] {
   const violations: string[] = []
-  const byNumber = new Map(
-    changes.flatMap((change) => (places.get(change.mark) ?? []).map(({ number }) => [number, change] as const)),
-  )
-  for (const read of attempts) {
-    if (read.what !== 'read' || read.outcome !== 'ok') continue
-    for (const change of changes) {
-      if (change.outcome === 'ok' && change.answered! < read.invoked && change.number! > read.number!) {
-        violations.push(`${read.actor} read @${read.number} after ${change.mark} @${change.number} was acknowledged`)
-      }
-    }
-    const seen = byNumber.get(read.number!)
-    if (read.number! > 0 && seen === undefined)
-      violations.push(`${read.actor} read @${read.number}, which is not in the history`)
-    if (seen !== undefined && seen.invoked > read.answered!)
-      violations.push(`${read.actor} read @${read.number} before anybody wrote it`)
+  const byId = new Map(revisions.map((revision) => [revision.record.id, revision]))
+  const what = new Map(changes.map((change) => [change.mark, change.what]))
+  for (const { record, value } of revisions) {
+    if (!COUNTING.includes(what.get(record.message) ?? '')) continue
+    const before = record.parent === undefined ? undefined : byId.get(record.parent)?.value
+    if (value.counter !== (before?.counter ?? 0) + 1)
+      violations.push(
+        `@${record.number} counts ${value.counter} after ${before?.counter ?? 0}: a change was lost or doubled`,
+      )
+    if (value.mark !== record.message)
+      violations.push(`@${record.number} "${record.message}" has the value of ${value.mark}`)
   }
   return violations
 }
 
-/** The run as a person reads it. */
-export function tell(attempts: readonly Attempt[], final: Final): string {
-  const lines = [...attempts]
-    .sort((a, b) => a.invoked - b.invoked)
-    .map(
-      (one) =>
-        `${one.invoked.toFixed(3).padStart(12)} ${(one.answered?.toFixed(3) ?? '-').padStart(12)} ${one.actor} ${one.what} ${one.mark} → ${one.outcome ?? 'never answered'}${one.number === undefined ? '' : ` @${one.number}`}`,
-    )
-  return [
-    ...lines,
-    'history:',
-    ...final.revisions.map((revision) => `  @${revision.number} seq ${revision.seq} ${revision.message}`),
-  ].join('\n')
+function readViolations(attempts: readonly Attempt[], { heads, revisions }: Chain): string[] {
+  const violations: string[] = []
+  const labels = attempts.filter(({ what, outcome }) => what === 'label' && outcome === 'ok')
+  for (const { mark, number } of labels)
+    if (heads.at(-1)?.body.labels.get(mark)?.number !== number)
+      violations.push(`the label ${mark} is not at @${number}`)
+  for (const read of attempts) {
+    if (read.outcome !== 'ok') continue
+    if (read.what === 'read' && !wasCurrent(read, heads))
+      violations.push(
+        `${told(read)} brought @${read.number} of head ${read.seenSeq ?? 0}, which was not current meanwhile`,
+      )
+    const value = read.number === undefined ? undefined : revisions[read.number - 1]?.value
+    if (read.value !== undefined && (value?.mark !== read.value.mark || value.counter !== read.value.counter))
+      violations.push(`${told(read)} brought @${read.number} with the value of ${read.value.mark}`)
+    if (read.what === 'history') violations.push(...prefixViolations(read, revisions))
+  }
+  return violations
+}
+
+/** At some moment between its beginning and its end, the head that was read was the current one. */
+function wasCurrent(read: Attempt, heads: readonly ChainHead[]): boolean {
+  for (let seq = 0; seq <= heads.length; seq++) {
+    const from = heads[seq - 1]?.at ?? 0
+    const to = heads[seq]?.at ?? Number.POSITIVE_INFINITY
+    if (from > read.answered! || to < read.invoked) continue
+    const current = heads[seq - 1]?.body.current?.number ?? 0
+    if (current === read.number && (read.seenSeq === undefined || read.seenSeq === seq)) return true
+  }
+  return false
+}
+
+/** What a history lists is what was written, newest first. */
+function prefixViolations(read: Attempt, revisions: readonly ChainRevision[]): string[] {
+  const lines = read.detail === '' || read.detail === undefined ? [] : read.detail.split(', ')
+  let below = Number.POSITIVE_INFINITY
+  for (const line of lines) {
+    const [number, mark] = line.split(' ')
+    if (revisions[Number(number) - 1]?.record.message !== mark || Number(number) >= below)
+      return [`${told(read)} lists "${line}", which is not the history`]
+    below = Number(number)
+  }
+  return []
+}
+
+/** Nothing is deleted that the head of that moment refers to, or keeps for readers of what was pruned. */
+export async function deletionViolations(deletions: readonly Deletion[], chain: Chain): Promise<string[]> {
+  const violations: string[] = []
+  for (const { object, heads, by } of deletions) {
+    const head = chain.heads[heads - 1]
+    if (head === undefined) continue
+    const { live, condemned } = await chain.reachable(head)
+    if (live.has(object))
+      violations.push(`${by} deleted ${object.slice(0, 6)}, which head ${head.header.seq} refers to`)
+    if (condemned.has(object))
+      violations.push(`${by} deleted ${object.slice(0, 6)}, which head ${head.header.seq} keeps for readers`)
+  }
+  return violations
+}
+
+function told({ actor, what, mark }: Attempt): string {
+  return `${actor} ${what}${mark === '' ? '' : ` ${mark}`}`
+}
+
+function numbers(found: readonly ChainRevision[]): string {
+  return found.map(({ record }) => `@${record.number}`).join(', ')
 }

@@ -1,76 +1,25 @@
 import { KeelstateError } from '../../core/errors.ts'
-import type {
-  CallOptions,
-  GetOptions,
-  ListOptions,
-  ListPage,
-  ObjectKey,
-  ObjectStore,
-  PutCondition,
-  StoredObject,
-  VersionToken,
-} from '../../core/store.ts'
+import type { ObjectStore } from '../../core/store.ts'
+import type { LockStore } from '../../locking/index.ts'
+import { throughCalls } from '../faulty-lock-store.ts'
 import type { VirtualMachine, VirtualTime } from '../virtual-environment.ts'
-
-/** How likely each accident is, per request. */
-export interface Weather {
-  /** The request never arrives. */
-  lostRequest: number
-  /** It is executed, and the answer never comes back. */
-  lostAnswer: number
-  /** It arrives, and is executed, long after the caller gave up. */
-  late: number
-  /** It is executed twice, the second time later. */
-  doubled: number
-  /** The service refuses: 429 or 503 before execution. */
-  refused: number
-  /** The service refuses for good: 403 before execution. */
-  denied: number
-  /** The answer is 5xx although the request was executed. */
-  failedAfter: number
-}
-
-export const FAIR: Weather = {
-  lostRequest: 0,
-  lostAnswer: 0,
-  late: 0,
-  doubled: 0,
-  refused: 0,
-  denied: 0,
-  failedAfter: 0,
-}
-export const STORMY: Weather = {
-  lostRequest: 0.06,
-  lostAnswer: 0.08,
-  late: 0.05,
-  doubled: 0.05,
-  refused: 0.04,
-  denied: 0.01,
-  failedAfter: 0.04,
-}
-
-const LATENCY_MS = 40
-const LATE_MS = 90_000
+import { fateIn, type Weather } from './weather.ts'
 
 /**
- * One process's way to a store: every request takes virtual time and may meet an accident. What it reaches is strict and atomic.
+ * What lies between one process and the stores: each request takes virtual time, and may be lost, late, doubled or refused.
+ *
+ * A machine that is stopped gets its answers when it goes on. A request of which the sender gave up, or died, goes on without it.
  */
-export class Network implements ObjectStore {
-  readonly address: string
-  readonly capabilities: ObjectStore['capabilities']
-  readonly #store: ObjectStore
+export class Network {
   readonly #time: VirtualTime
   readonly #machine: VirtualMachine
   readonly #weather: () => Weather
   #dead = false
 
-  constructor(store: ObjectStore, time: VirtualTime, machine: VirtualMachine, weather: () => Weather) {
-    this.#store = store
+  constructor(time: VirtualTime, machine: VirtualMachine, weather: () => Weather) {
     this.#time = time
     this.#machine = machine
     this.#weather = weather
-    this.address = store.address
-    this.capabilities = store.capabilities
   }
 
   /** The process is gone: nothing it sends from now on leaves it, and no answer reaches it. What was sent goes on. */
@@ -78,25 +27,27 @@ export class Network implements ObjectStore {
     this.#dead = true
   }
 
-  get(key: ObjectKey, options: GetOptions = {}): Promise<StoredObject | 'unchanged' | undefined> {
-    return this.#request('get', key, () => this.#store.get(key, { unlessToken: options.unlessToken }), options.signal)
+  objectStore(inner: ObjectStore): ObjectStore {
+    return {
+      address: inner.address,
+      capabilities: inner.capabilities,
+      get: (key, { unlessToken, signal } = {}) =>
+        this.#request('get', key, () => inner.get(key, { unlessToken }), signal),
+      put: (key, body, condition, { signal } = {}) => {
+        const copy = Uint8Array.from(body)
+        return this.#request('put', key, () => inner.put(key, copy, condition), signal)
+      },
+      delete: (keys, { signal } = {}) => this.#request('delete', keys[0] ?? '', () => inner.delete(keys), signal),
+      list: (prefix, { signal, ...rest } = {}) => this.#request('list', prefix, () => inner.list(prefix, rest), signal),
+      close: async () => {}, // others go on with it
+    }
   }
 
-  put(key: ObjectKey, body: Uint8Array, condition: PutCondition, options: CallOptions = {}): Promise<VersionToken> {
-    const copy = Uint8Array.from(body)
-    return this.#request('put', key, () => this.#store.put(key, copy, condition), options.signal)
+  lockStore(inner: LockStore): LockStore {
+    return throughCalls(inner, ({ method, key }, signal, execute) =>
+      this.#request(`lock ${method}`, key, () => execute(), signal),
+    )
   }
-
-  delete(keys: readonly ObjectKey[], options: CallOptions = {}): Promise<void> {
-    return this.#request('delete', keys[0] ?? '', () => this.#store.delete(keys), options.signal)
-  }
-
-  list(prefix: string, options: ListOptions = {}): Promise<ListPage> {
-    const { signal, ...rest } = options
-    return this.#request('list', prefix, () => this.#store.list(prefix, rest), signal)
-  }
-
-  async close(): Promise<void> {}
 
   async #request<T>(
     operation: string,
@@ -104,76 +55,85 @@ export class Network implements ObjectStore {
     execute: () => Promise<T>,
     signal: AbortSignal | undefined,
   ): Promise<T> {
-    if (this.#dead) return await new Promise<T>(() => {})
+    if (this.#dead) return await never<T>()
     const answer = this.#travel(operation, key, execute)
-    answer.catch(() => undefined)
-    const result = await new Promise<T>((resolve, reject) => {
-      const onAbort = () =>
-        reject(new KeelstateError('Aborted', { operation, key, message: `${operation} of ${key} was aborted.` }))
-      if (signal?.aborted) return onAbort()
-      signal?.addEventListener('abort', onAbort, { once: true })
-      answer.then(resolve, reject).finally(() => signal?.removeEventListener('abort', onAbort))
-    })
-    await this.#machine.running()
-    return this.#dead ? await new Promise<T>(() => {}) : result
+    const result = await (signal === undefined ? answer : untilAborted(answer, operation, key, signal))
+    if (this.#machine.stopped) await this.#machine.running()
+    return this.#dead ? await never<T>() : result
   }
 
   /** What happens to one request on its way there and back. */
   async #travel<T>(operation: string, key: string, execute: () => Promise<T>): Promise<T> {
-    const { world } = this.#time
-    const delay = () => world.sleep(1 + this.#time.random() * LATENCY_MS)
     const weather = this.#weather()
-    const fate = pick(weather, this.#time.random())
-    await delay()
+    const random = () => this.#time.random()
+    const within = ([from, to]: readonly [number, number]) => from + random() * (to - from)
+    const fate = fateIn(weather, random())
+    const { world } = this.#time
+    await world.sleep(within(weather.latencyMs))
+    const later = () => world.timer(within(weather.lateMs), () => void execute().catch(() => undefined))
+    const lost = async (): Promise<T> => {
+      if (random() < weather.silence) return await never<T>()
+      throw failure('Unavailable', operation, key, 'reset')
+    }
     switch (fate) {
       case 'lostRequest':
-        return await new Promise<T>(() => {})
-      case 'refused':
-        throw this.#time.random() < 0.5
-          ? failure('Throttled', operation, key, 429)
-          : failure('Unavailable', operation, key, 409)
-      case 'denied':
-        throw failure('AccessDenied', operation, key, 403)
-      case 'late':
-        world.timer(this.#time.random() * LATE_MS, () => void execute().catch(() => undefined))
-        return await new Promise<T>(() => {})
-      case 'doubled':
-        world.timer(1 + this.#time.random() * LATE_MS, () => void execute().catch(() => undefined))
-        break
+        return await lost()
       case 'lostAnswer':
         await execute().catch(() => undefined)
-        return await new Promise<T>(() => {})
+        return await lost()
+      case 'late':
+        later()
+        return await lost()
+      case 'doubled': {
+        if (random() < 0.5) {
+          later()
+          break
+        }
+        await execute().catch(() => undefined)
+        await world.sleep(within(weather.latencyMs))
+        break // its second answer comes back
+      }
+      case 'busy':
+        throw random() < 0.5 ? failure('Throttled', operation, key, 429) : failure('Throttled', operation, key, 503)
+      case 'racing':
+        throw failure('Unavailable', operation, key, 409)
+      case 'denied':
+        throw failure('AccessDenied', operation, key, 403)
       case 'failedAfter':
         await execute().catch(() => undefined)
         throw failure('Unavailable', operation, key, 503)
     }
     const result = await execute()
-    await delay()
+    await world.sleep(within(fate === 'stalled' ? weather.lateMs : weather.latencyMs))
     return result
   }
 }
 
-type Fate = keyof Weather | 'fine'
+/** One for each, or all that ever waited would be kept. */
+function never<T>(): Promise<T> {
+  return new Promise<T>(() => {})
+}
 
-function pick(weather: Weather, chance: number): Fate {
-  let left = chance
-  for (const [fate, likely] of Object.entries(weather) as [keyof Weather, number][]) {
-    if (left < likely) return fate
-    left -= likely
-  }
-  return 'fine'
+function untilAborted<T>(answer: Promise<T>, operation: string, key: string, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = () =>
+      reject(new KeelstateError('Aborted', { operation, key, message: `${operation} of ${key} was aborted.` }))
+    if (signal.aborted) return onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    answer.then(resolve, reject)
+  })
 }
 
 function failure(
   code: 'Throttled' | 'Unavailable' | 'AccessDenied',
   operation: string,
   key: string,
-  status: number,
+  status: number | 'reset',
 ): KeelstateError {
   return new KeelstateError(code, {
     operation,
     key,
-    message: `${operation} of ${key} was answered with ${status}.`,
-    details: { status },
+    message: `${operation} of ${key} was ${status === 'reset' ? 'cut off: the connection was reset' : `answered with ${status}`}.`,
+    details: status === 'reset' ? {} : { status },
   })
 }

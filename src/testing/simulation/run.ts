@@ -1,18 +1,21 @@
-import { bytes, json } from '../../core/codec.ts'
-import type { VersionedDocument } from '../../core/document.ts'
-import { KeelstateError } from '../../core/errors.ts'
-import type { Store } from '../../core/state-store.ts'
+import { bytes } from '../../core/codec.ts'
 import type { ObjectStore } from '../../core/store.ts'
-import { StaticKeyProvider } from '../../encrypt/index.ts'
-import { memoryStore } from '../../memory/index.ts'
-import { openStore } from '../../open.ts'
-import { VirtualTime } from '../virtual-environment.ts'
-import { type Attempt, check, type Final, tell } from './history.ts'
-import { FAIR, Network, STORMY, type Weather } from './network.ts'
+import { makeSealer, StaticKeyProvider } from '../../encrypt/index.ts'
+import type { VirtualTime } from '../virtual-environment.ts'
+import { commitUnder, hold, work } from './actors.ts'
+import { openChain } from './chain.ts'
+import { deletionViolations, judge } from './history.ts'
+import { EVERYTHING, type Profile } from './profiles.ts'
+import { type Attempt, LEAST_COMMITS, NAME, type Process, Scene } from './scene.ts'
+import { tell } from './story.ts'
+import { resume, trouble } from './trouble.ts'
+import { FAIR } from './weather.ts'
+
+const CALM_MS = 150_000 // until nothing of the trouble is on its way any more, and every lease has ended
 
 export interface ScheduleOptions {
-  /** Which accidents happen; default all kinds. */
-  weather?: Weather
+  /** Who takes part, and what happens to them; default everything. */
+  profile?: Profile
   /** What stands in for the strict, atomic store; for tests of the simulation itself. */
   breakStore?: (store: ObjectStore, time: VirtualTime) => ObjectStore
 }
@@ -26,162 +29,109 @@ export interface ScheduleResult {
   readonly story: () => string
 }
 
-const NAME = 'simulated/document'
-const CALLS_PER_WRITER = 5
-const END_MS = 3_600_000
-
-type Value = { counter: number; pad: string }
-
 /**
- * Plays one schedule: the real code of core and encrypt, several processes, a faulty network, virtual time. The same seed plays the same schedule.
+ * Plays one schedule: the real code of core, locking and encrypt; several processes, a faulty network, stops, deaths and clocks that jump, in virtual
+ * time. The same seed plays the same schedule, bit for bit.
  */
 export async function runSchedule(seed: number, options: ScheduleOptions = {}): Promise<ScheduleResult> {
-  const time = new VirtualTime({ seed })
-  const strict = memoryStore()
-  const shared = options.breakStore?.(strict, time) ?? strict
-  const attempts: Attempt[] = []
-  let weather = options.weather ?? STORMY
-  let order = 0
-  const clock = () => time.elapsed + ++order * 1e-6
-
-  const openOn = async (store: ObjectStore, environment: ReturnType<VirtualTime['machine']>): Promise<Store> =>
-    await openStore({
-      store,
-      keys: [new StaticKeyProvider({ key: Buffer.alloc(32, 9) })],
-      memory: false,
-      environment,
-      storeId: STORE_ID,
-      by: 'simulation',
-    })
-
-  async function note(
-    actor: string,
-    what: Attempt['what'],
-    mark: string,
-    call: () => Promise<number | undefined>,
-  ): Promise<void> {
-    const attempt: Attempt = { actor, what, mark, invoked: clock() }
-    attempts.push(attempt)
-    try {
-      const number = await call()
-      if (number !== undefined) attempt.number = number
-      attempt.outcome = 'ok'
-    } catch (error) {
-      attempt.outcome = KeelstateError.is(error) ? error.code : `Unexpected: ${String(error)}`
-    }
-    attempt.answered = clock()
-  }
-
-  async function writer(id: number): Promise<void> {
-    const actor = `writer ${id}`
-    const machine = time.machine({ rate: 1 + (time.random() - 0.5) / 50 })
-    machine.jumpWall((time.random() - 0.5) * 2 * 3_600_000)
-    const network = new Network(shared, time, machine, () => weather)
-    const document = (await openOn(network, machine)).document(NAME, json<Value>())
-    const dies = time.random() < 0.15
-    for (let call = 0; call < CALLS_PER_WRITER; call++) {
-      await machine.sleep(time.random() * 20_000)
-      if (dies && call === CALLS_PER_WRITER - 2) {
-        machine.timer(time.random() * 500, () => network.kill())
-      }
-      await act(actor, `${id}.${call}`, document)
-    }
-  }
-
-  async function act(actor: string, mark: string, document: VersionedDocument<Value>): Promise<void> {
-    const pad = 'x'.repeat(time.random() < 0.15 ? 9_000 : 20 + Math.floor(time.random() * 400))
-    const chance = time.random()
-    if (chance < 0.35) {
-      await note(
-        actor,
-        'update',
-        mark,
-        async () =>
-          (await document.update((now) => ({ counter: (now?.counter ?? 0) + 1, pad }), { message: mark })).number,
-      )
-    } else if (chance < 0.65) {
-      await note(actor, 'commit', mark, async () => {
-        const now = await document.read()
-        const value = { counter: (now?.value.counter ?? 0) + 1, pad }
-        return (await document.commit(value, { parent: now ?? 'none', message: mark })).number
-      })
-    } else if (chance < 0.75) {
-      await Promise.all(
-        ['a', 'b', 'c'].map((part) =>
-          note(
-            actor,
-            'update',
-            `${mark}${part}`,
-            async () =>
-              (
-                await document.update((now) => ({ counter: (now?.counter ?? 0) + 1, pad }), {
-                  message: `${mark}${part}`,
-                })
-              ).number,
-          ),
-        ),
-      )
-    } else if (chance < 0.9) {
-      await note(actor, 'read', mark, async () => (await document.read())?.number ?? 0)
-    } else if (chance < 0.95) {
-      await note(actor, 'label', mark, async () => {
-        await document.label(`l${mark}`, 'current')
-        return undefined
-      })
-    } else {
-      await note(actor, 'collect', mark, async () => {
-        await document.collect({ graceMs: 0 })
-        return undefined
-      })
-    }
-  }
-
-  const writers = 2 + Math.floor(time.random() * 3)
-  const work = Promise.all(Array.from({ length: writers }, (_, id) => writer(id)))
-  await time.advance(END_MS / 2)
-  weather = FAIR
-  await time.advance(END_MS / 2)
-  work.catch(() => undefined)
-
+  const scene = new Scene(seed, options.profile ?? EVERYTHING, options.breakStore)
+  const { chronicle, time, attempts } = scene
+  const ended = await play(scene)
+  if (!ended) chronicle.wrong('somebody never came to an end')
   const machine = time.machine()
-  const witness = await openOn(strict, machine)
-  const final = await time.finish(inspect(witness.document(NAME, bytes()), attempts))
+  const sealer = makeSealer([new StaticKeyProvider({ key: Buffer.alloc(32, 9), environment: machine })], {
+    salt: async () => new Uint8Array(16),
+    environment: machine,
+  })
+  const chain = await openChain(chronicle, sealer, machine)
+  const violations = [
+    ...chronicle.wrongs,
+    ...judge(attempts, chain),
+    ...(await deletionViolations(chronicle.deletions, chain)),
+  ]
   return {
     seed,
-    acknowledged: attempts.filter(({ what, outcome }) => outcome === 'ok' && (what === 'commit' || what === 'update'))
-      .length,
-    violations: check(attempts, final),
-    story: () => tell(attempts, final),
+    acknowledged: scene.acknowledged,
+    violations,
+    story: () => tell(attempts, chronicle, chain),
   }
 }
 
-const STORE_ID = '00112233445566778899aabbccddeeff'
-
-/** Reads all that is stored, past the network. */
-async function inspect(document: VersionedDocument<Uint8Array>, attempts: readonly Attempt[]): Promise<Final> {
-  const problems: string[] = []
-  const revisions = []
+/** Everybody at work until there is enough, then peace, then somebody who looks at what is left. */
+async function play(scene: Scene): Promise<boolean> {
+  const { profile, time } = scene
+  const crowd: { process: Process; life: (process: Process) => Promise<void> }[] = []
+  const join = async (name: string, count: number, leased: boolean, life: (process: Process) => Promise<void>) => {
+    for (let n = 1; n <= count; n++) crowd.push({ process: await scene.process(`${name} ${n}`, leased), life })
+  }
+  const writers = scene.between(profile.writers)
+  const holders = scene.between(profile.holders)
+  // Somebody has to write.
+  const bothMay = profile.writers[1] > 0 && writers + holders === 0
+  await join('writer', bothMay ? profile.writers[1] : writers, false, (process) => work(scene, process, profile.calls))
+  await join('holder', holders, true, (process) => hold(scene, process))
+  await join('reader', scene.between(profile.readers), false, (process) => work(scene, process, profile.readerCalls))
+  await join('keeper', scene.between(profile.keepers), false, (process) => work(scene, process, profile.keeperCalls))
+  const processes = crowd.map(({ process }) => process)
+  const lives = crowd.map(({ process, life }) => ({ process, ended: life(process) }))
+  const troubled = trouble(scene, processes)
+  while (scene.going && processes.some(({ dead }) => !dead)) await time.advance(1_000)
+  scene.weather = FAIR
+  for (const process of processes) resume(scene, process)
+  await time.advance(CALM_MS)
+  const living = lives.filter(({ process }) => !process.dead).map(({ ended }) => ended)
   try {
-    for await (const revision of document.history()) revisions.push(revision)
+    await time.finish(Promise.all([...living, troubled]), 900_000)
+    await time.finish(epilogue(scene, holders > 0), 900_000)
   } catch (error) {
-    problems.push(`history: ${String(error)}`)
+    scene.chronicle.wrong(String(error))
+    return false
   }
-  revisions.reverse()
-  const report = await document.verify().catch((error: unknown) => ({ problems: [{ message: String(error) }] }))
-  for (const { message } of report.problems) problems.push(`verify: ${message}`)
-  let counter = 0
-  for (const revision of revisions) {
-    const now = await document.revision(revision.id).then(
-      ({ value }) => (JSON.parse(Buffer.from(value).toString()) as Value).counter,
-      (error: unknown) => `unreadable (${String(error)})`,
+  return true
+}
+
+/** Anybody can take the lock and go on, what was undecided is decided, and all that is kept can be read. */
+async function epilogue(scene: Scene, locked: boolean): Promise<void> {
+  const { chronicle, attempts } = scene
+  if (locked) {
+    const last = await scene.calmProcess('last holder', true)
+    const taken = await scene.call(last.name, 'lock', '', false, async () => {
+      const held = await last.document.lock({ operation: 'last', waitMs: 60_000 })
+      chronicle.laws.start(held, last.machine)
+      await commitUnder(scene, last, held)
+      await held.release()
+      return undefined
+    })
+    if (taken.outcome !== 'ok') chronicle.wrong(`nobody can take the lock in the end: ${taken.outcome}`)
+  }
+  const last = await scene.calmProcess('last writer', false)
+  const { document } = last
+  do {
+    const mark = scene.nextMark
+    const { outcome } = await scene.call(last.name, 'update', mark, true, async () => {
+      const made = await document.update((now) => ({ counter: (now?.counter ?? 0) + 1, mark, pad: '' }), {
+        message: mark,
+      })
+      return { number: made.number }
+    })
+    if (outcome !== 'ok') return chronicle.wrong(`nobody can write in the end: ${outcome}`)
+  } while (scene.acknowledged < LEAST_COMMITS)
+  for (const attempt of attempts) if (attempt.write !== undefined) await decide(scene, last, attempt)
+  if (chronicle.deletions.length === 0) return
+  const { problems } = await last.store.document(NAME, bytes()).verify()
+  for (const { message } of problems) chronicle.wrong(`verify: ${message}`)
+}
+
+/** A write of unknown outcome is told of truly. */
+async function decide(scene: Scene, { document, name }: Process, attempt: Attempt): Promise<void> {
+  await scene.call(name, 'outcome', attempt.mark, false, async () => {
+    const outcome = await document.outcome(attempt.write!)
+    const landed = scene.chronicle.heads.some(
+      ({ header }) => Buffer.from(header.writeId).toString('hex') === attempt.write!.split('@')[0],
     )
-    if (now !== counter + 1)
-      problems.push(`@${revision.number} counts ${now} after ${counter}: a change was lost or doubled`)
-    counter = typeof now === 'number' ? now : counter + 1
-  }
-  for (const { outcome, actor, mark } of attempts) {
-    if (outcome?.startsWith('Unexpected') || outcome === 'RolledBack' || outcome === 'Corrupt')
-      problems.push(`${actor} ${mark} ended with ${outcome}`)
-  }
-  return { revisions, problems }
+    if (outcome === 'undecided') scene.chronicle.wrong(`the outcome of ${attempt.mark} is undecided`)
+    else if ((outcome === 'landed') !== landed)
+      scene.chronicle.wrong(`${attempt.mark} is said to be ${outcome}, and is not`)
+    return { detail: outcome }
+  })
 }

@@ -1,5 +1,5 @@
-import { KeelstateError } from '../../../core/errors.ts'
-import { nearest } from '../../../core/nearest.ts'
+import type { KeelstateError } from '../../../core/errors.ts'
+import { invalidKeyAddress, readKeyParameters } from '../key-parameters.ts'
 
 /** A key of AWS KMS as configured. What an address leaves out is unknown here and left to KMS and the SDK. */
 export interface AwsKmsKey {
@@ -26,9 +26,11 @@ const PARAMETERS = ['region', 'endpoint']
  * @throws {KeelstateError} `InvalidOptions`. What is refused is not repeated: it may be a secret.
  */
 export function parseAwsKmsKey(text: string): AwsKmsKey {
-  const mark = text.indexOf('?')
-  const key = readKey(mark < 0 ? text : text.slice(0, mark))
-  const { region, endpoint } = readParameters(mark < 0 ? '' : text.slice(mark + 1))
+  const { key: name, parameters } = readKeyParameters('aws-kms', text, PARAMETERS)
+  const key = readKey(name)
+  const region = parameters.get('region')
+  const endpoint = parameters.get('endpoint')
+  if (region !== undefined && !REGION.test(region)) throw invalid('?region= is no region of AWS', 'Such as eu-west-1.')
   if (region !== undefined && key.region !== undefined && region !== key.region)
     throw invalid(`the ARN names the region ${key.region}, and ?region= another`, 'Leave out ?region=.')
   return { ...key, ...(region === undefined ? {} : { region }), ...(endpoint === undefined ? {} : { endpoint }) }
@@ -71,37 +73,6 @@ function readArn(text: string): { id?: string; account: string; region: string }
   return ID.test(id) ? { id, account, region } : undefined
 }
 
-function readParameters(query: string): { region?: string; endpoint?: string } {
-  const found = new Map<string, string>()
-  for (const [name, value] of new URLSearchParams(query)) {
-    if (!PARAMETERS.includes(name)) {
-      const near = nearest(name, PARAMETERS)
-      throw invalid(
-        `it takes no such parameter${near === undefined ? '' : `; the nearest is ${near}`}`,
-        'Known are region and endpoint.',
-      )
-    }
-    if (found.has(name)) throw invalid(`${name} stands twice in it`)
-    found.set(name, value)
-  }
-  const region = found.get('region')
-  if (region !== undefined && !REGION.test(region)) throw invalid('?region= is no region of AWS', 'Such as eu-west-1.')
-  const endpoint = found.get('endpoint')
-  if (endpoint !== undefined && !isEndpoint(endpoint))
-    throw invalid('?endpoint= has to be an http: or https: address without user, query or fragment')
-  return { ...(region === undefined ? {} : { region }), ...(endpoint === undefined ? {} : { endpoint }) }
-}
-
-function isEndpoint(text: string): boolean {
-  if (!URL.canParse(text)) return false
-  const { protocol, username, password, search, hash } = new URL(text)
-  return (protocol === 'http:' || protocol === 'https:') && `${username}${password}${search}${hash}` === ''
-}
-
 function invalid(why: string, hint?: string): KeelstateError<'InvalidOptions'> {
-  return new KeelstateError('InvalidOptions', {
-    message: `An aws-kms: key cannot be used as written: ${why}. It is not repeated here because it may hold a secret.`,
-    details: { option: 'keys' },
-    ...(hint === undefined ? {} : { hint }),
-  })
+  return invalidKeyAddress('aws-kms', why, hint)
 }

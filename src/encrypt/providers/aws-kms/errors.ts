@@ -1,19 +1,10 @@
-import { type CommonDetails, type ErrorCode, KeelstateError, printable } from '../../../core/errors.ts'
-import type { KmsCall } from './bounded.ts'
-
-/** What an answer of KMS, or a failure on the way to it, means. */
-export interface KmsErrorRow {
-  /** Error codes of the service, names of the SDK's errors, codes of Node's. */
-  readonly names: readonly string[]
-  readonly code: ErrorCode
-  /** Ends the sentence "AWS KMS … with KEY: ". */
-  readonly says: string
-  readonly hint?: string
-  /** The service's text may repeat what was signed and is left out. */
-  readonly quiet?: true
-  /** Where the vendor describes it. */
-  readonly page: string
-}
+import { KeelstateError } from '../../../core/errors.ts'
+import {
+  type KeyServiceCall,
+  type KeyServiceErrorRow,
+  type KeyServiceMeaning,
+  keyServiceError,
+} from '../key-service-error.ts'
 
 const COMMON = 'https://docs.aws.amazon.com/kms/latest/APIReference/CommonErrors.html'
 const GENERATE =
@@ -29,7 +20,7 @@ const CREDENTIALS_HINT =
   'Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the profile (AWS_PROFILE) or the role that this process runs under.'
 
 /** KMS's answers → our codes. What it says of the wrapped bytes themselves is told by `isRefusedCiphertext` and `isOtherKey`. */
-export const KMS_ERRORS: readonly KmsErrorRow[] = [
+export const KMS_ERRORS: readonly KeyServiceErrorRow[] = [
   {
     names: ['AccessDeniedException', 'NotAuthorized', 'OptInRequired'],
     code: 'AccessDenied',
@@ -142,7 +133,7 @@ export const KMS_ERRORS: readonly KmsErrorRow[] = [
   { names: ['ECONNRESET', 'EPIPE'], code: 'Unavailable', says: 'the connection broke', page: NODE },
 ]
 
-const UNKNOWN: Omit<KmsErrorRow, 'names'> = {
+const UNKNOWN: KeyServiceMeaning = {
   code: 'Unavailable',
   says: 'it failed in a way that is not known',
   page: COMMON,
@@ -163,32 +154,20 @@ export function isOtherKey(error: unknown): boolean {
  *
  * @param sent Whether the request was handed to the client: what goes wrong before concerns region or credentials.
  */
-export function fromKms(error: unknown, call: KmsCall, sent: boolean): KeelstateError {
+export function fromKms(error: unknown, call: KeyServiceCall, sent: boolean): KeelstateError {
   if (KeelstateError.is(error)) return error
   const { status, requestId } = metadataOf(error)
-  const row = rowOf(error, status, sent)
-  const name = printable(
-    status === undefined ? textOf(error, 'code') || textOf(error, 'name') : textOf(error, 'name'),
-    60,
-  )
-  const shown = [status, name].filter((part) => part !== undefined && part !== '').join(' ')
-  const said = row.quiet || !sent ? '' : printable(textOf(error, 'message'), 300)
-  const details: CommonDetails = {
-    notExecuted: true, // no call to KMS changes a store
-    ...(status === undefined ? {} : { status }),
-    ...(name === '' ? {} : { serviceCode: name }),
-    ...(requestId === undefined ? {} : { requestId: printable(requestId, 60) }),
-  }
-  return new KeelstateError(row.code, {
-    ...call,
-    message: `AWS KMS ${call.operation} with ${call.key}: ${row.says}${shown === '' ? '' : ` (${shown})`}.${said === '' || said === 'UnknownError' ? '' : ` ${said}`}`,
-    details,
-    ...(row.hint === undefined ? {} : { hint: row.hint }),
+  const said = sent ? textOf(error, 'message') : ''
+  return keyServiceError(rowOf(error, status, sent), call, {
+    name: status === undefined ? textOf(error, 'code') || textOf(error, 'name') : textOf(error, 'name'),
+    said: said === 'UnknownError' ? '' : said,
+    status,
+    requestId,
   })
 }
 
 /** The row for a failure: by Node's code where there is one, since the SDK calls resets time-outs too. */
-function rowOf(error: unknown, status: number | undefined, sent: boolean): Omit<KmsErrorRow, 'names'> {
+function rowOf(error: unknown, status: number | undefined, sent: boolean): KeyServiceMeaning {
   const kinds = [...(status === undefined ? [textOf(error, 'code')] : []), textOf(error, 'name')]
   if (textOf(error, 'message') === 'Region is missing') kinds.unshift('REGION_MISSING')
   const rows = kinds.map((kind) => KMS_ERRORS.find(({ names }) => names.includes(kind)))

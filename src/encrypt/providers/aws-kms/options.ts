@@ -1,5 +1,13 @@
-import { z } from 'zod'
-import { KeelstateError } from '../../../core/errors.ts'
+import {
+  checkOptions,
+  credentialsWith,
+  hasMethod,
+  type OptionRules,
+  optional,
+  textThat,
+  valueThat,
+  wholeNumber,
+} from '../../../core/driver-options.ts'
 import { type AwsKmsKey, parseAwsKmsKey } from './address.ts'
 import type { AwsKmsClient } from './client.ts'
 
@@ -35,33 +43,20 @@ export interface AwsKmsSettings extends Omit<AwsKmsOptions, 'key'> {
 const DEFAULT_TIMEOUT_MS = 15_000 // an answer takes some 10 to 30 ms
 const MAX_TIMEOUT_MS = 2 ** 31 - 1 // of a timer
 
-const schema = z.strictObject({
-  key: z.string(),
-  credentials: z.custom<AwsCredentials>(isCredentials).optional(),
-  client: z.custom<AwsKmsClient>(isClient).optional(),
-  timeoutMs: z.int().positive().max(MAX_TIMEOUT_MS).default(DEFAULT_TIMEOUT_MS),
-})
+const RULES: OptionRules<AwsKmsOptions> = {
+  key: textThat(() => true, 'is no key'), // parseAwsKmsKey judges it
+  credentials: optional(credentialsWith(['accessKeyId', 'secretAccessKey'], 'them')),
+  client: optional(valueThat(hasMethod('send'), 'needs a method send')),
+  timeoutMs: optional(wholeNumber(MAX_TIMEOUT_MS)),
+}
 
 /** @throws {KeelstateError} `InvalidOptions` that names the option. */
 export function parseAwsKmsOptions(options: AwsKmsOptions): AwsKmsSettings {
-  const parsed = schema.safeParse(options)
-  if (parsed.success) return { ...parsed.data, key: parseAwsKmsKey(parsed.data.key), address: `aws-kms:${options.key}` }
-  const issue = parsed.error.issues[0]!
-  const option = issue.code === 'unrecognized_keys' ? issue.keys[0] : issue.path[0]
-  throw new KeelstateError('InvalidOptions', {
-    message: `The option ${String(option ?? 'key')} of AwsKmsProvider ${issue.code === 'unrecognized_keys' ? 'is not known' : 'is not valid'}.`,
-    hint: 'It takes key (a text), credentials (accessKeyId and secretAccessKey, or a function), client (with a method send) and timeoutMs.',
-    details: { option: String(option ?? 'key') },
-  })
-}
-
-function isCredentials(value: unknown): boolean {
-  if (typeof value === 'function') return true
-  if (typeof value !== 'object' || value === null) return false
-  const { accessKeyId, secretAccessKey } = value as Record<string, unknown>
-  return [accessKeyId, secretAccessKey].every((part) => typeof part === 'string' && part !== '')
-}
-
-function isClient(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'send' in value && typeof value.send === 'function'
+  checkOptions('AwsKmsProvider', options, RULES)
+  return {
+    ...options,
+    key: parseAwsKmsKey(options.key),
+    address: `aws-kms:${options.key}`,
+    timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+  }
 }

@@ -6,8 +6,9 @@ import { DATA_KEY_BYTES } from '../../derive.ts'
 import { changedWrap, notThisKey } from '../../errors.ts'
 import type { GeneratedKey, KeyProvider, WrappedKey } from '../../provider.ts'
 import { MAX_WRAPPED_BYTES } from '../../wraps.ts'
+import { bounded } from '../bounded.ts'
+import type { KeyServiceCall } from '../key-service-error.ts'
 import { isKeyArn, mayBeKey } from './address.ts'
-import { bounded, type KmsCall } from './bounded.ts'
 import { connectKms, type EncryptionContext, type KmsAnswer, type KmsOperations } from './client.ts'
 import { fromKms, isOtherKey, isRefusedCiphertext } from './errors.ts'
 import { type AwsKmsOptions, type AwsKmsSettings, parseAwsKmsOptions } from './options.ts'
@@ -76,12 +77,12 @@ export class AwsKmsProvider implements KeyProvider {
   }
 
   async #call(
-    operation: KmsCall['operation'],
+    operation: KeyServiceCall['operation'],
     { signal: caller }: CallOptions,
     send: (kms: KmsOperations, signal: AbortSignal) => Promise<KmsAnswer>,
   ): Promise<KmsAnswer> {
     throwIfAborted(caller, operation, this.address)
-    const call = { operation, key: this.address }
+    const call = { service: 'AWS KMS', operation, key: this.address }
     let sent = false
     return bounded(call, this.#settings.timeoutMs, caller, async (signal) => {
       try {

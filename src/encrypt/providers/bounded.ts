@@ -1,23 +1,17 @@
-import { aborted, KeelstateError } from '../../../core/errors.ts'
-
-/** What a call is about, for its errors. */
-export interface KmsCall {
-  readonly operation: 'key.generate' | 'key.unwrap' | 'key.wrap'
-  /** The key's address. */
-  readonly key: string
-}
+import { aborted, KeelstateError } from '../../core/errors.ts'
+import type { KeyServiceCall } from './key-service-error.ts'
 
 /**
  * Settles as `work` does; rejects with `Aborted` as soon as the caller's signal fires and with `Timeout` after `timeoutMs`, whatever the
  * client does. `work` is told by the signal that it gets.
  */
 export async function bounded<T>(
-  call: KmsCall,
+  call: KeyServiceCall,
   timeoutMs: number,
   caller: AbortSignal | undefined,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const { operation, key } = call
+  const { service, operation, key } = call
   const controller = new AbortController()
   let giveUp = (_: KeelstateError): void => {}
   const given = new Promise<never>((_, reject) => {
@@ -28,8 +22,8 @@ export async function bounded<T>(
   })
   const onAbort = () => giveUp(aborted(operation, key, caller?.reason, true))
   const timer = setTimeout(() => {
-    const message = `AWS KMS gave no answer to ${operation} with ${key} within ${timeoutMs} ms.`
-    giveUp(new KeelstateError('Timeout', { ...call, message, details: { timeoutMs, notExecuted: true } }))
+    const message = `${service} gave no answer to ${operation} with ${key} within ${timeoutMs} ms.`
+    giveUp(new KeelstateError('Timeout', { operation, key, message, details: { timeoutMs, notExecuted: true } }))
   }, timeoutMs)
   caller?.addEventListener('abort', onAbort, { once: true })
   try {

@@ -1,0 +1,77 @@
+import { invalidOption, unknownName } from './driver-address.ts'
+
+/**
+ * What is wrong with a value: how the sentence goes on that begins with the option's name. `undefined`: nothing.
+ *
+ * Written by hand and not by a schema library, because a process pays for loading one before its first request:
+ * docs/decisions/0007-dependencies.md.
+ */
+export type OptionRule = (value: unknown) => string | undefined
+
+/** A rule for every option that there is. */
+export type OptionRules<O> = { readonly [K in keyof O]-?: OptionRule }
+
+/**
+ * Checks options that somebody passed in.
+ *
+ * @throws {KeelstateError} `InvalidOptions` that names the first unknown option (and the nearest known one), else the first that is wrong.
+ */
+export function checkOptions<O extends object>(operation: string, options: O, rules: OptionRules<O>): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw invalidOption(operation, 'options', `The options of ${operation} have to be an object.`)
+  const known = Object.keys(rules)
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(rules, name))
+  if (unknown !== undefined) throw unknownName(operation, unknown, `option of ${operation}`, known)
+  for (const name of known) {
+    const wrong = rules[name as keyof O]((options as Record<string, unknown>)[name])
+    if (wrong !== undefined) throw invalidOption(operation, name, `${name} ${wrong}.`, `Known are ${known.join(', ')}.`)
+  }
+}
+
+/** The rule for an option that may be left out. */
+export function optional(rule: OptionRule): OptionRule {
+  return (value) => (value === undefined ? undefined : rule(value))
+}
+
+/** A text that `test` accepts; `wrong` ends the sentence "NAME …". */
+export function textThat(test: RegExp | ((text: string) => boolean), wrong: string): OptionRule {
+  const accepts = test instanceof RegExp ? (text: string) => test.test(text) : test
+  return (value) => {
+    if (typeof value !== 'string') return value === undefined ? 'is needed, a text' : 'has to be a text'
+    return accepts(value) ? undefined : wrong
+  }
+}
+
+/** A whole number from 1 to `max`. */
+export function wholeNumber(max: number = Number.MAX_SAFE_INTEGER): OptionRule {
+  return (value) =>
+    Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= max
+      ? undefined
+      : `is not valid: it has to be a whole number from 1 to ${max}`
+}
+
+/** A value of another kind, such as a client. */
+export function valueThat(accepts: (value: unknown) => boolean, wrong: string): OptionRule {
+  return (value) => (accepts(value) ? undefined : wrong)
+}
+
+/** Whether a value is an object with a method of that name, such as a client of an SDK. */
+export function hasMethod(name: string): (value: unknown) => boolean {
+  return (value) =>
+    typeof value === 'object' && value !== null && typeof (value as Record<string, unknown>)[name] === 'function'
+}
+
+/** The rule for credentials: an object with these members, none of them empty, or a function that gives them. */
+export function credentialsWith(members: readonly [string, string], given: string): OptionRule {
+  return (value) => {
+    const whole =
+      typeof value === 'function' ||
+      (typeof value === 'object' &&
+        value !== null &&
+        members.every((name) => {
+          const part = (value as Record<string, unknown>)[name]
+          return typeof part === 'string' && part !== ''
+        }))
+    return whole ? undefined : `need ${members.join(' and ')}, or a function that gives ${given}`
+  }
+}

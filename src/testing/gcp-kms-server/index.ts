@@ -1,0 +1,5 @@
+export type { HttpRequestRecord as GcpKmsRequestRecord } from '../http-fixture.ts'
+export type { GcpKmsCredential, GcpKmsDenial, GcpKmsPermission } from './access.ts'
+export type { GcpKmsKey, GcpKmsKeyVersion, GcpKmsVersionState } from './keys.ts'
+export type { GcpKmsDamage } from './operations.ts'
+export { type GcpKmsServer, type GcpKmsServerOptions, startGcpKmsServer } from './server.ts'

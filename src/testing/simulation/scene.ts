@@ -1,0 +1,204 @@
+import { json } from '../../core/codec.ts'
+import type { VersionedDocument } from '../../core/document.ts'
+import { KeelstateError } from '../../core/errors.ts'
+import type { Store } from '../../core/state-store.ts'
+import type { ObjectStore } from '../../core/store.ts'
+import { StaticKeyProvider } from '../../encrypt/index.ts'
+import { openStore } from '../../open.ts'
+import { type VirtualMachine, VirtualTime } from '../virtual-environment.ts'
+import { Chronicle, STORE_ID } from './chronicle.ts'
+import { Network } from './network.ts'
+import type { Profile, Range } from './profiles.ts'
+import { FAIR, type Weather } from './weather.ts'
+
+export const NAME = 'simulated/document'
+export const LEAST_COMMITS = 5
+const MOST_COMMITS = 20
+const LAST_COMMITS = 2 // made by who looks at what is left
+
+const LIMITS = { attemptMs: 4_000, operationMs: 24_000 }
+
+export interface Value {
+  /** One more than before, when the change saw what was before. */
+  readonly counter: number
+  /** Of the change that made it. */
+  readonly mark: string
+  readonly pad: string
+}
+
+/** One call of one actor, as the checker sees it. */
+export interface Attempt {
+  readonly actor: string
+  readonly what: string
+  /** What the revision that it makes says in its message: unique in the schedule. */
+  readonly mark: string
+  /** Makes a revision when it succeeds. */
+  readonly change: boolean
+  /** Virtual time in ms, and the order of events within the same ms. */
+  readonly invoked: number
+  answered?: number
+  /** `ok`, or the code of the error. Absent: the process died, or is still waiting. */
+  outcome?: string
+  /** Of an `OutcomeUnknown`: the write, to be asked for later. */
+  write?: string
+  /** The revision that was made or read; 0 for none. */
+  number?: number
+  /** Of a reading: seq of the head that it saw. */
+  seenSeq?: number
+  /** Of a reading: what it brought. */
+  value?: Value
+  /** What else there is to say. */
+  detail?: string
+}
+
+/** What a call brought. */
+export type Brought = Pick<Attempt, 'number' | 'seenSeq' | 'value' | 'detail'>
+
+/** A process of its own, on a machine of its own. */
+export interface Process {
+  readonly name: string
+  readonly machine: VirtualMachine
+  readonly network: Network
+  readonly store: Store
+  readonly document: VersionedDocument<Value>
+  /** It was killed. */
+  dead: boolean
+}
+
+/** Virtual time, the stores, and the processes of one schedule, with everything that they did. */
+export class Scene {
+  readonly profile: Profile
+  readonly time: VirtualTime
+  readonly chronicle: Chronicle
+  readonly attempts: Attempt[] = []
+  readonly processes: Process[] = []
+  weather: Weather
+  /** How many changes end it all. */
+  readonly #wanted: number
+  readonly #objects: ObjectStore
+  readonly #key = Buffer.alloc(32, 9)
+  #acknowledged = 0
+  #marks = 0
+
+  constructor(seed: number, profile: Profile, breakStore?: (store: ObjectStore, time: VirtualTime) => ObjectStore) {
+    this.profile = profile
+    this.time = new VirtualTime({ seed })
+    this.weather = profile.weather
+    const locks = profile.locks === 'either' ? (this.chance(0.5) ? 'table' : 'objects') : profile.locks
+    this.chronicle = new Chronicle(this.time, locks)
+    this.#wanted = this.between(profile.commits)
+    const strict = this.chronicle.objects()
+    this.#objects = breakStore?.(strict, this.time) ?? strict
+  }
+
+  chance(probability: number): boolean {
+    return this.time.random() < probability
+  }
+
+  upTo(ms: number): number {
+    return this.time.random() * ms
+  }
+
+  between([from, to]: Range): number {
+    return from + Math.floor(this.time.random() * (to - from + 1))
+  }
+
+  oneOf<T>(choices: readonly T[]): T {
+    return choices[Math.floor(this.time.random() * choices.length)]!
+  }
+
+  /** One of the names, as often as its weight says. */
+  pick<K extends string>(weights: Partial<Record<K, number>>): K {
+    const entries = Object.entries(weights) as [K, number][]
+    let left = this.time.random() * entries.reduce((sum, [, weight]) => sum + weight, 0)
+    for (const [name, weight] of entries) {
+      left -= weight
+      if (left < 0) return name
+    }
+    return entries.at(-1)![0]
+  }
+
+  get acknowledged(): number {
+    return this.#acknowledged
+  }
+
+  /** Whether there is anything left to do. */
+  get going(): boolean {
+    return (
+      this.#acknowledged < this.#wanted &&
+      this.time.elapsed < this.profile.horizonMs &&
+      this.chronicle.wrongs.length === 0
+    )
+  }
+
+  /** Whether so many more changes can begin without there being too many in the end. */
+  mayChange(count: number): boolean {
+    const underWay = this.attempts.filter(({ change, answered }) => change && answered === undefined).length
+    return this.#acknowledged + underWay + count <= MOST_COMMITS - LAST_COMMITS
+  }
+
+  get nextMark(): string {
+    return `m${++this.#marks}`
+  }
+
+  async process(name: string, leased: boolean, weather: () => Weather = () => this.weather): Promise<Process> {
+    const { clocksMs } = this.profile
+    const machine = this.time.machine({ rate: 1 + (this.time.random() - 0.5) / 25 })
+    machine.jumpWall((this.time.random() - 0.5) * 2 * clocksMs)
+    const network = new Network(this.time, machine, weather)
+    this.chronicle.know(machine, { name, leased })
+    const objects = network.objectStore(this.chronicle.objectsOf(machine, this.#objects))
+    const locks = this.chronicle.hasTable
+      ? network.lockStore(this.chronicle.locksOf(machine, this.chronicle.locks(this.#objects)))
+      : this.chronicle.locks(objects)
+    const store = await openStore({
+      store: objects,
+      lock: locks,
+      keys: [new StaticKeyProvider({ key: this.#key, environment: machine })],
+      memory: false,
+      environment: machine,
+      storeId: STORE_ID,
+      by: name,
+      limits: LIMITS,
+    })
+    const process = { name, machine, network, store, document: store.document(NAME, json<Value>()), dead: false }
+    this.processes.push(process)
+    return process
+  }
+
+  /** A process that meets no accidents. */
+  calmProcess(name: string, leased: boolean): Promise<Process> {
+    return this.process(name, leased, () => FAIR)
+  }
+
+  kill(process: Process): void {
+    process.dead = true
+    process.network.kill()
+    process.machine.stop()
+  }
+
+  /** Makes a call, and notes how it ended. */
+  async call(
+    actor: string,
+    what: string,
+    mark: string,
+    change: boolean,
+    call: () => Promise<Brought | undefined>,
+  ): Promise<Attempt> {
+    const attempt: Attempt = { actor, what, mark, change, invoked: this.chronicle.clock() }
+    this.attempts.push(attempt)
+    try {
+      Object.assign(attempt, await call())
+      attempt.outcome = 'ok'
+      if (change) this.#acknowledged++
+    } catch (error) {
+      if (KeelstateError.is(error)) {
+        attempt.outcome = error.code
+        attempt.detail = error.message
+        if (KeelstateError.is(error, 'OutcomeUnknown')) attempt.write = error.details.write
+      } else attempt.outcome = `Unexpected: ${error instanceof Error ? error.stack : String(error)}`
+    }
+    attempt.answered = this.chronicle.clock()
+    return attempt
+  }
+}
