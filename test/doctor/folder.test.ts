@@ -1,7 +1,8 @@
-import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { proofKey } from '../../src/core/proof.ts'
 import { fileStore } from '../../src/file/index.ts'
 import { type FolderFacts, judgeFolder } from '../../src/file/inspect.ts'
 import { doctor, type ObjectStore, openStore } from '../../src/index.ts'
@@ -22,8 +23,12 @@ describe('a store in a folder', () => {
     expect(report.findings.map(({ check }) => check)).toEqual(
       expect.arrayContaining(['file-system', 'folder-access', 'free-space']),
     )
-    const names = (await readdir(folder, { recursive: true })).filter((name) => /^objects.*~doctor./.test(name))
-    expect(names.filter((name) => !name.includes('proofs'))).toEqual([])
+    const store = fileStore({ root: folder })
+    expect((await store.list('')).objects.map(({ key }) => key)).toEqual([
+      'doctor/probe',
+      proofKey(`file:${folder}`),
+      'store',
+    ])
   })
 
   it('that other users may write is unsafe', async () => {
