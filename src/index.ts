@@ -43,4 +43,4 @@ export type {
 } from './core/store.ts'
 export type { VerifyOptions, VerifyProblem, VerifyReport } from './core/verify.ts'
 export { type DoctorOptions, type DoctorReport, doctor } from './diagnose.ts'
-export { type OpenStoreOptions, openStore } from './open.ts'
+export { type CacheOptions, type OpenStoreOptions, openStore } from './open.ts'

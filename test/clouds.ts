@@ -28,9 +28,10 @@ export interface CloudPlace extends AsyncDisposable {
 export interface Cloud {
   readonly name: string
   readonly scheme: 's3' | 'gs'
-  /** The service failed, and perhaps did what it was asked; and it is busy. */
+  /** The service failed, and perhaps did what it was asked; it is busy; it is not allowed. */
   readonly broken: { readonly status: number; readonly code: string }
   readonly busy: { readonly status: number; readonly code: string }
+  readonly denied: { readonly status: number; readonly code: string }
   start(options?: { versioning?: boolean }): Promise<CloudPlace>
 }
 
@@ -42,6 +43,7 @@ const onS3: Cloud = {
   scheme: 's3',
   broken: { status: 500, code: 'InternalError' },
   busy: { status: 503, code: 'SlowDown' },
+  denied: { status: 403, code: 'AccessDenied' },
   async start({ versioning = false } = {}) {
     const server = await startS3Server()
     const bucket = server.createBucket(BUCKET, versioning ? { versioning: 'enabled' } : {})
@@ -59,11 +61,14 @@ const onS3: Cloud = {
   },
 }
 
+const FORBIDDEN = { status: 403, code: 'forbidden' }
+
 const onGcs: Cloud = {
   name: 'Google Cloud Storage',
   scheme: 'gs',
   broken: { status: 500, code: 'backendError' },
   busy: { status: 429, code: 'rateLimitExceeded' },
+  denied: FORBIDDEN,
   start: (options) => startGcs(options),
 }
 
@@ -82,10 +87,7 @@ export async function startGcs({
     env: {},
     open: () => gcsStore({ ...server.clientConfig, conditionalWrites: 'trusted', bucket: BUCKET, prefix: PREFIX }),
     deny: () =>
-      void server.faults.add(
-        { method: 'GET', times: Number.POSITIVE_INFINITY },
-        { do: 'status', status: 403, code: 'forbidden' },
-      ),
+      void server.faults.add({ method: 'GET', times: Number.POSITIVE_INFINITY }, { do: 'status', ...FORBIDDEN }),
   })
 }
 

@@ -320,7 +320,7 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
     settings: z
       .array(
         z.strictObject({
-          name: z.enum(['store', 'lock', 'keys', 'storeId', 'wait', 'owner']),
+          name: z.enum(['store', 'lock', 'keys', 'storeId', 'wait', 'owner', 'cache']),
           value: z.union([z.string(), z.array(z.string())]).nullable(),
           origin: z.strictObject({ from: z.enum(['flag', 'environment', 'file']), name: z.string() }).nullable(),
         }),

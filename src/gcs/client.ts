@@ -1,8 +1,8 @@
 import { PassThrough, type Readable } from 'node:stream'
 import type { File, Storage, StorageOptions } from '@google-cloud/storage'
+import { Wire, type WireCall } from '../core/driver-wire.ts'
 import { KeelstateError } from '../core/errors.ts'
 import type { GcsCredentials, GcsSettings } from './options.ts'
-import { Wire, type WireCall } from './wire.ts'
 
 /** What is needed of a `Storage` that a user passes in; the client's own fits. */
 export interface GcsClientSlice {

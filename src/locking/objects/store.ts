@@ -8,9 +8,9 @@ import { type LockRecord, listed, parseRecord } from '../record.ts'
 const FORMAT = 'keelstate-lock/1'
 const RECORDS_AT_ONCE = 16 // that `list` reads side by side
 
-// A lease is renewed when a third of it has passed, and a renewal that meets somebody else's write (a proof, a release by a process that works
-// under the same lock) comes an interval later: the second attempt still has to be in time.
-const INTERVALS_PER_LEASE = 4
+// A lease is renewed when a third of it has passed. A renewal that meets the writes of a process that works under the same lock is refused, twice at
+// worst, and comes an interval and a quarter later each time; then there has to be time left for the answers.
+const INTERVALS_PER_LEASE = 6
 
 /**
  * Keeps lock records as objects beside the documents: no further service is needed. One object per document, moved by conditional writes. On a
