@@ -52,16 +52,10 @@ for (const table of dynamoDbEngines) {
 }
 
 it('the quickstart runs on S3 and DynamoDB by changing the two addresses', { timeout: 240_000 }, async () => {
-  const bucket = engines.find(({ name }) => name === 'localstack')!
+  const bucket = storeEngines.find(({ locks }) => locks === 'localstack')!
   const table = dynamoDbEngines.find(({ name }) => name === 'localstack')!
-  const { accessKeyId, secretAccessKey } = bucket.credentials
-  const env = {
-    ...process.env,
-    AWS_ACCESS_KEY_ID: accessKeyId,
-    AWS_SECRET_ACCESS_KEY: secretAccessKey,
-    KEELSTATE_STORE: await inBucket(bucket),
-    KEELSTATE_LOCK: await inTable(table),
-  }
+  const addresses = { KEELSTATE_STORE: await inBucket(bucket), KEELSTATE_LOCK: await inTable(table) }
+  const env = { ...process.env, ...bucket.env, ...addresses }
   const script = fileURLToPath(new URL('../../scripts/quickstart.mjs', import.meta.url))
   const child = spawn(process.execPath, [script], { env, stdio: 'pipe' })
   let said = ''
