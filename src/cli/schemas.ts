@@ -285,6 +285,23 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
         'what was read of each: kept revisions, objects, body bytes, objects that nothing needs, and what is wrong',
       ),
   }),
+  doctor: of('doctor', {
+    store: z.string().describe('the address, without secrets'),
+    lock: z.string().nullable().describe('the lock table; null when locks lie in the store'),
+    storeId: z.string().nullable().describe('32 hex digits; null when no store was made here yet'),
+    verdict: z.enum(['safe', 'unsafe', 'unproven']),
+    remembered: z.boolean().describe('a proof for this address lies in the store: locks are let in'),
+    findings: z
+      .array(
+        z.strictObject({
+          check: z.string(),
+          verdict: z.enum(['ok', 'warning', 'unsafe', 'unknown']),
+          says: z.string(),
+          todo: z.string().nullable(),
+        }),
+      )
+      .describe('one for each check: what was found, and what to do about it'),
+  }),
   accept: of('accept', {
     name,
     dryRun,
@@ -303,7 +320,7 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
     settings: z
       .array(
         z.strictObject({
-          name: z.enum(['store', 'lock', 'keys', 'storeId', 'wait', 'owner']),
+          name: z.enum(['store', 'lock', 'keys', 'storeId', 'wait', 'owner', 'cache']),
           value: z.union([z.string(), z.array(z.string())]).nullable(),
           origin: z.strictObject({ from: z.enum(['flag', 'environment', 'file']), name: z.string() }).nullable(),
         }),
@@ -312,7 +329,10 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
   }),
 }
 
-/** The last line of stderr when a command with `--json` fails. `report` is there when `verify`, `locks` or `locks reset` found damage. */
+/**
+ * The last line of stderr when a command with `--json` fails. `report` is there when `verify`, `locks` or `locks reset` found
+ * damage, or `doctor` a store that is not safe.
+ */
 export const FAILURE: z.ZodType = z.strictObject({
   error: z
     .strictObject({
@@ -326,5 +346,5 @@ export const FAILURE: z.ZodType = z.strictObject({
   report: z
     .unknown()
     .optional()
-    .describe('verify, locks and locks reset only: what they would have printed, with the damage that was found'),
+    .describe('verify, doctor, locks and locks reset only: what they would have printed, with what was found'),
 })

@@ -1,4 +1,4 @@
-import { type AcceptedHead, acceptHead } from './accept.ts'
+import type { AcceptedHead } from './accept.ts'
 import { RECORD_WEIGHT } from './additions.ts'
 import { type ChangeOptions, checkChange } from './change-options.ts'
 import type { CollectOptions, CollectReport } from './collect.ts'
@@ -124,6 +124,7 @@ export class VersionedDocument<T, C = never> extends ChangeableDocument<T, C> {
    *   does not open is never accepted.
    */
   async accept(seq: number, options: CallOptions & { dryRun?: boolean } = {}): Promise<AcceptedHead> {
+    const { acceptHead } = await import('./accept.ts')
     return await acceptHead(await this.parts.writer(), this.parts.locker, this.name, seq, options)
   }
 

@@ -14,6 +14,7 @@ import type { Locker, LockPlace, LockStatus, UnreadableLock } from './lease.ts'
 import { createMarker, readMarker, type StoreMarker } from './marker.ts'
 import type { HeadMemory } from './memory.ts'
 import { type DocumentName, documentName, formatName, headKey, identityOf, nameOfHeadKey, parseName } from './names.ts'
+import type { ObjectCache } from './object-cache.ts'
 import { Deadline, type Limits } from './retry.ts'
 import { type RevisionIds, type RevisionIdsByType, ulidRevisionIds } from './revision-id.ts'
 import type { Sealer } from './sealer.ts'
@@ -39,6 +40,8 @@ export interface StoreParts {
   readonly by: string
   /** How many bytes of opened contents to keep for unchanged documents. */
   readonly cacheBytes: number
+  /** What this machine keeps of immutable objects, if it keeps any. */
+  readonly objects?: ObjectCache
   /** Forms of bodies beside that of keyed documents. */
   readonly forms: BodyForms
 }
@@ -191,6 +194,7 @@ export class Store {
     if (this.#closed) return
     this.#closed = true
     await this.#memory?.then((memory) => memory.flush()).catch(() => undefined)
+    await this.#parts.objects?.flush()
     await this.#parts.locker.close().catch(() => undefined)
     await this.#parts.store.close().catch(() => undefined)
   }
