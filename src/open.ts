@@ -115,7 +115,8 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     by: options.by ?? author(),
     cacheBytes: options.cacheBytes ?? DEFAULT_CACHE_BYTES,
     ...(objects && { objects }),
-    forms: async () => undefined,
+    forms: async (type) =>
+      type === 'snapshot' ? (await import('./deployments/snapshot-form.ts')).snapshotForm : undefined,
   })
 }
 

@@ -23,11 +23,16 @@ const revision = z
         'epoch of the document when it was added, as text: the fencing token of the lock, without one that of the last lock before',
       ),
     type: z.string().describe('snapshot, json, bytes or a media type'),
-    bytes: z.int().nonnegative().describe('length of the body'),
+    bytes: z.int().nonnegative().describe('length of the body; of one that is stored as a change, of that'),
     digest: z
       .string()
       .regex(/^[0-9a-f]{64}$/)
-      .describe('SHA-256 of the body, hex'),
+      .describe('SHA-256 of the body, hex; of one that is stored as a change, of that'),
+    base: z
+      .int()
+      .positive()
+      .nullable()
+      .describe('number of the revision that the body is stored as a change of; null: stored whole'),
     labels: z.array(z.string()).describe('labels on it'),
     current: z.boolean().describe('whether it was current when this was read'),
   })

@@ -15,7 +15,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'anything'>> = {
   ...Object.fromEntries(DOMAINS.map((room) => [room, ['core', 'encrypt', 'locking', 'go-json', 'src']])),
   cli: ['core', 'go-json', ...DRIVERS, 'encrypt', 'locking', ...DOMAINS, 'src'],
   testing: 'anything',
-  src: ['core', ...DRIVERS, 'encrypt', 'locking', 'doctor'],
+  // `open.ts` brings the form of snapshots, so that whoever opens a document can read it; it is loaded when it is met.
+  src: ['core', ...DRIVERS, 'encrypt', 'locking', 'doctor', 'deployments'],
 }
 
 const WITH_CLIENTS = [...DRIVERS, 'encrypt', 'locking'] // rooms that speak to a service, through its SDK
