@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { MUTATIONS } from './mutations.ts'
+import { MUTATIONS } from './mutations/index.ts'
 import { simulate } from './script.ts'
 
 const TIMEOUT_MS = 600_000

@@ -96,6 +96,7 @@ export class Network {
       case 'busy':
         throw random() < 0.5 ? failure('Throttled', operation, key, 429) : failure('Throttled', operation, key, 503)
       case 'racing':
+        if (random() < 0.5) await execute().catch(() => undefined) // it was a copy of its own that it met
         throw failure('Unavailable', operation, key, 409)
       case 'denied':
         throw failure('AccessDenied', operation, key, 403)

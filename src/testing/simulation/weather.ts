@@ -18,7 +18,7 @@ export interface Weather {
   stalled: number
   /** 429 or 503, not executed. */
   busy: number
-  /** 409, not executed: another write of the same key is under way. */
+  /** 409: another write of the same key is under way; half of the time a copy of itself, which is executed. */
   racing: number
   /** 403, not executed. */
   denied: number
