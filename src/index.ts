@@ -3,6 +3,7 @@ export { type BodyType, chooseBodyType, detectBodyType } from './core/body-type.
 export type { AddOptions, ChangeOptions, MadeElsewhere, Parent } from './core/change-options.ts'
 export { bytes, type Codec, json } from './core/codec.ts'
 export type { CollectOptions, CollectReport } from './core/collect.ts'
+export type { CompactOptions, CompactReport } from './core/compact.ts'
 export type { Change } from './core/diff.ts'
 export type { VersionedDocument } from './core/document.ts'
 export type { CommitOptions } from './core/document-changes.ts'
@@ -17,6 +18,7 @@ export {
   type RetryAdvice,
 } from './core/errors.ts'
 export type { HeadStatus } from './core/head-status.ts'
+export type { KeyedChange, KeyedDocument, KeyedValue } from './core/keyed.ts'
 export type { LockHolder, LockOptions, LockStatus } from './core/lease.ts'
 export type { LockedDocument } from './core/locked-document.ts'
 export { type DocumentName, formatName, parseName } from './core/names.ts'

@@ -101,6 +101,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     initialise: !opened.capabilities.durable,
     by: options.by ?? author(),
     cacheBytes: options.cacheBytes ?? DEFAULT_CACHE_BYTES,
+    forms: async () => undefined,
   })
 }
 

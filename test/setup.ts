@@ -1,7 +1,18 @@
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterAll } from 'vitest'
+
+const before = { ...process.env }
+const memory = mkdtempSync(join(tmpdir(), 'keelstate-test-'))
 
 // What readers remember of heads belongs in a folder of the test's own, not in the home of whoever runs it.
-process.env.XDG_STATE_HOME = mkdtempSync(join(tmpdir(), 'keelstate-test-'))
+process.env.XDG_STATE_HOME = memory
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true'
+
+// Fast files share a process: the next one finds the environment as this one did.
+afterAll(() => {
+  for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name]
+  Object.assign(process.env, before)
+  rmSync(memory, { recursive: true, force: true })
+})

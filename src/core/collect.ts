@@ -5,7 +5,7 @@ import type { HeadWriter } from './head-writer.ts'
 import { History } from './history.ts'
 import { objectKey, objectsPrefix } from './names.ts'
 import { fetchObject, ObjectGone } from './objects.ts'
-import { Fields } from './record.ts'
+import { Fields, objectsOf } from './record.ts'
 import type { Deadline } from './retry.ts'
 import type { DocumentKeys } from './sealer.ts'
 import type { SegmentCache } from './segments.ts'
@@ -138,11 +138,10 @@ export async function reachableFrom(
     live.add(reference.object)
     const segment = await history.read(reference)
     if ('references' in segment) pending.push(...segment.references)
-    else for (const { content } of segment.records) if ('reference' in content) live.add(content.reference.object)
+    else for (const id of segment.records.flatMap(objectsOf)) live.add(id)
   }
-  for (const { content } of [...body.tail, ...(body.current === undefined ? [] : [body.current])]) {
-    if ('reference' in content) live.add(content.reference.object)
-  }
+  for (const id of [...body.tail, ...(body.current === undefined ? [] : [body.current])].flatMap(objectsOf))
+    live.add(id)
   for (const batch of body.condemned) {
     if (batch.objects === undefined && batch.list === undefined) everythingCondemned = true
     for (const id of batch.objects ?? []) condemned.add(id)

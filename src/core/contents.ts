@@ -9,11 +9,11 @@ import type { DocumentKeys } from './sealer.ts'
 /** Opened contents of immutable objects, so that an unchanged document costs one request however large it is. Bounded by bytes. */
 export class ContentCache {
   readonly #entries = new Map<string, Uint8Array>()
-  readonly #maxBytes: number
+  readonly maxBytes: number
   #bytes = 0
 
   constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes
+    this.maxBytes = maxBytes
   }
 
   get(object: string): Uint8Array | undefined {
@@ -25,11 +25,11 @@ export class ContentCache {
   }
 
   set(object: string, bytes: Uint8Array): void {
-    if (bytes.length > this.#maxBytes || this.#entries.has(object)) return
+    if (bytes.length > this.maxBytes || this.#entries.has(object)) return
     this.#entries.set(object, bytes)
     this.#bytes += bytes.length
     for (const [oldest, { length }] of this.#entries) {
-      if (this.#bytes <= this.#maxBytes) break
+      if (this.#bytes <= this.maxBytes) break
       this.#entries.delete(oldest)
       this.#bytes -= length
     }

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
-import { type Access, deadlineFor } from './access.ts'
+import type { Access } from './access.ts'
+import { type Addition, addition, type Placed, RECORD_WEIGHT } from './additions.ts'
 import {
   type AddOptions,
   type ChangeOptions,
@@ -9,27 +9,18 @@ import {
   type Parent,
   signatureOf,
 } from './change-options.ts'
-import { mayReferTo, type Prepared, prepareContent, readContent } from './contents.ts'
 import { ReadableDocument } from './document-reader.ts'
-import { addRevision, bury, checkCondition, INLINE_BYTES, moveCurrent, removeLabel, setLabel } from './draft.ts'
+import { addRevision, bury, checkCondition, moveCurrent, type RecordContent, removeLabel, setLabel } from './draft.ts'
 import { KeelstateError, printable } from './errors.ts'
 import type { Head } from './head.ts'
 import type { HeadBody } from './head-body.ts'
 import type { Change, Draft, HeadWriter, Landed } from './head-writer.ts'
 import { History } from './history.ts'
 import { drop, type PrunePolicy, type PruneReport, prune } from './prune.ts'
-import type { Content, RevisionRecord } from './record.ts'
+import type { RevisionRecord } from './record.ts'
 import type { Deadline } from './retry.ts'
 import { infoOf, type Revision, type RevisionInfo } from './revision.ts'
 import type { CallOptions } from './store.ts'
-
-/** Bytes that a revision's record takes in a head, roughly. */
-export const RECORD_WEIGHT: number = 400
-
-/** What adding a revision with this content takes. Above `INLINE_BYTES` the content travels apart. */
-function weightOf(body: Uint8Array): number {
-  return body.length > INLINE_BYTES ? RECORD_WEIGHT : RECORD_WEIGHT + body.length
-}
 
 export interface CommitOptions extends AddOptions {
   /**
@@ -43,32 +34,32 @@ export interface CommitOptions extends AddOptions {
  * The changes that can be made to a document, with its lock or without: each is one conditional write of the head, after uploads for contents
  * over 8 KiB. It landed, was refused, or rejects with `OutcomeUnknown`.
  */
-export class ChangeableDocument<T> extends ReadableDocument<T> {
+export class ChangeableDocument<T, C = never> extends ReadableDocument<T, C> {
   /**
    * Adds a revision and makes it current.
    *
+   * @param value The whole value; or, where the document has them, a change of it, which costs what it changes.
    * @throws {KeelstateError} `Conflict` when `parent` is not what is current; `OutcomeUnknown` when it cannot be known whether it landed.
    */
-  async commit(value: T, options: CommitOptions): Promise<Revision<T>> {
+  async commit(value: T | C, options: CommitOptions): Promise<Revision<T>> {
     checkAdd(options)
     const condition = conditionOf(options.parent)
-    const { codec } = this.parts
-    const body = await codec.encode(value)
+    const what = await this.addition(value, options.type)
     const writer = await this.parts.writer()
-    const prepared = await this.#prepare(writer, body, options.signal)
+    await what.prepare(options.signal)
     const { result, write } = await this.submit(
       writer,
       {
-        weight: weightOf(body),
+        weight: what.weight,
         apply: async (draft, deadline) => {
           checkCondition(draft.body, condition, this.name)
           await this.#refuseTaken(writer, draft, deadline, options)
-          return await this.addAndMove(writer.access, draft, body, prepared, options, deadline)
+          return await this.addAndMove(writer, draft, what, options, deadline)
         },
       },
       options.signal,
     )
-    return this.landed(result, write, value)
+    return this.landed(result, write)
   }
 
   /**
@@ -76,24 +67,20 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
    *
    * @throws {KeelstateError} `Conflict` when it was made elsewhere and its id is taken.
    */
-  async add(value: T, options: AddOptions = {}): Promise<RevisionInfo> {
+  async add(value: T | C, options: AddOptions = {}): Promise<RevisionInfo> {
     checkAdd(options)
-    const body = await this.parts.codec.encode(value)
+    const what = await this.addition(value, options.type)
     const writer = await this.parts.writer()
-    const prepared = await this.#prepare(writer, body, options.signal)
+    await what.prepare(options.signal)
     const { result, write } = await this.submit(
       writer,
       {
-        weight: weightOf(body),
+        weight: what.weight,
         apply: async (draft, deadline) => {
           await this.#refuseTaken(writer, draft, deadline, options)
-          const content = await this.#contentFor(writer.access, draft, body, prepared, deadline)
-          const added = this.#record(
-            writer.access,
-            draft,
-            { content, bytes: body.length, digest: digestOf(body) },
-            options,
-          )
+          const placed = await what.place(draft, deadline)
+          const added = this.#record(writer.access, draft, placed.content, { ...options, type: placed.type })
+          this.#keep(writer, draft, added.record, placed, deadline)
           return { body: withLabel(added.body, options.label, added.record), result: added.record }
         },
       },
@@ -143,7 +130,6 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
   async rollback(reference: string, options: ChangeOptions & { parent?: Parent } = {}): Promise<Revision<T>> {
     checkChange(options)
     const condition = conditionOf(options.parent ?? 'any')
-    const { codec, contents } = this.parts
     const writer = await this.parts.writer()
     const target = await this.info(reference, options) // a relative name means what it means now
     const { result, write } = await this.submit(
@@ -156,19 +142,15 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
             target.id,
             this.name,
           )
-          const opened = await codec.decode(
-            await readContent(writer.access, contents, record.content, draft.keys, deadline),
-            record.type,
-          )
-          const { content, bytes, digest } = record
-          const rollback = { content, bytes, digest, from: record.id }
-          const added = this.#addCurrent(writer.access, draft, rollback, { ...options, type: record.type })
-          return { body: added.body, result: { ...added.result, value: opened } }
+          const opened = await this.opened(this.chains(writer, draft, deadline), record)
+          const back = { ...contentOf(record), from: record.id }
+          const added = this.#addCurrent(writer.access, draft, back, { ...options, type: record.type })
+          return { body: added.body, result: { ...added.result, value: () => opened } }
         },
       },
       options.signal,
     )
-    return this.landed(result, write, result.value)
+    return this.landed(result, write)
   }
 
   /** Names a kept revision. A label that exists is moved. */
@@ -248,20 +230,9 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     return writer.submit({ ...change, lease: this.parts.lease }, signal)
   }
 
-  /** Uploads a large content before its head write is queued, so that uploads of many callers go side by side. */
-  async #prepare(writer: HeadWriter, body: Uint8Array, signal: AbortSignal | undefined): Promise<{ now: Prepared }> {
-    if (body.length <= INLINE_BYTES) return { now: { inline: body } }
-    const deadline = deadlineFor(writer.access, signal)
-    const head = writer.known === undefined ? await writer.refresh(deadline) : writer.known.head
-    return {
-      now: await prepareContent(
-        writer.access,
-        body,
-        await writer.keysFor(head, deadline),
-        head?.header.seq ?? 0,
-        deadline,
-      ),
-    }
+  /** @internal */
+  protected async addition(value: T | C, type: string | undefined): Promise<Addition<T>> {
+    return await addition(this.parts, value, type, this.parts.writer)
   }
 
   /** An id that comes from elsewhere may be taken: two revisions never share one. */
@@ -276,37 +247,26 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     })
   }
 
-  /** What the head will refer to: uploaded again where a barrier or a new data key came between. What was uploaded need not be read back. */
-  async #contentFor(
-    access: Access,
-    draft: Draft,
-    body: Uint8Array,
-    prepared: { now: Prepared },
-    deadline: Deadline,
-  ): Promise<Content> {
-    if (!mayReferTo(prepared.now, draft.base?.body.barrier ?? 0, draft.keys)) {
-      prepared.now = await prepareContent(access, body, draft.keys, draft.base?.header.seq ?? 0, deadline)
-    }
-    if ('inline' in prepared.now) return prepared.now
-    const { reference } = prepared.now.upload
-    this.parts.contents.set(reference.object, body)
-    return { reference }
-  }
-
   /** @internal */
   protected async addAndMove(
-    access: Access,
+    writer: HeadWriter,
     draft: Draft,
-    body: Uint8Array,
-    prepared: { now: Prepared },
+    what: Addition<T>,
     options: AddOptions,
     deadline: Deadline,
-  ): Promise<Added> {
-    const content = await this.#contentFor(access, draft, body, prepared, deadline)
-    return this.#addCurrent(access, draft, { content, bytes: body.length, digest: digestOf(body) }, options)
+  ): Promise<{ body: HeadBody; result: Added['result'] & { value: () => T } }> {
+    const placed = await what.place(draft, deadline)
+    const added = this.#addCurrent(writer.access, draft, placed.content, { ...options, type: placed.type })
+    this.#keep(writer, draft, added.result.record, placed, deadline)
+    return { body: added.body, result: { ...added.result, value: placed.value } }
   }
 
-  #addCurrent(access: Access, draft: Draft, what: NewContent, options: AddOptions): Added {
+  /** The next change stands on these parts. */
+  #keep(writer: HeadWriter, draft: Draft, record: RevisionRecord, { parts }: Placed<T>, deadline: Deadline): void {
+    if (parts !== undefined) this.chains(writer, draft, deadline).keep(record, parts)
+  }
+
+  #addCurrent(access: Access, draft: Draft, what: NewContent, options: AddOptions & { type: string }): Added {
     const { body, record } = this.#record(access, draft, what, options)
     const moved = moveCurrent(body, draft.seq, record, false, record.at)
     const replaced = draft.body.current
@@ -323,9 +283,9 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
     access: Access,
     draft: Draft,
     what: NewContent,
-    options: AddOptions,
+    options: AddOptions & { type: string },
   ): { body: HeadBody; record: RevisionRecord } {
-    const type = options.type ?? this.parts.codec.type
+    const { type } = options
     const ids = this.parts.revisionIds(type, draft.body.lastIds)
     const last = draft.body.lastIds.get(ids.form) ?? ''
     const now = access.environment.now() // one reading: a name that is a time agrees with `at`
@@ -345,26 +305,42 @@ export class ChangeableDocument<T> extends ReadableDocument<T> {
 
   /** @internal */
   protected landed(
-    result: Added['result'],
+    result: Added['result'] & { value: () => T },
     write: { body: Head['body']; header: Head['header'] },
-    value: T,
   ): Revision<T> {
     const info = infoOf(result.record, { body: write.body, seq: write.header.seq })
-    return { ...info, value, ...(result.replaced === undefined ? {} : { replaced: result.replaced }) }
+    let opened: { value: T } | undefined
+    return {
+      ...info,
+      // Made when it is asked for: of a change of a large document it may cost more than the change did.
+      get value() {
+        opened ??= { value: result.value() }
+        return opened.value
+      },
+      ...(result.replaced === undefined ? {} : { replaced: result.replaced }),
+    }
   }
 }
 
-/** @internal */
-export interface Added {
+interface Added {
   body: Head['body']
   result: { record: RevisionRecord; replaced?: RevisionInfo }
 }
 
-interface NewContent {
-  readonly content: Content
-  readonly bytes: number
-  readonly digest: string
+interface NewContent extends RecordContent {
   readonly from?: string
+}
+
+/** A revision's content and what it stands on: two revisions may share both. */
+function contentOf({ content, bytes, digest, base, full, parts }: RevisionRecord): RecordContent {
+  return {
+    content,
+    bytes,
+    digest,
+    ...(base === undefined ? {} : { base }),
+    ...(full === undefined ? {} : { full }),
+    ...(parts === undefined ? {} : { parts }),
+  }
 }
 
 function withLabel(body: HeadBody, label: string | undefined, record: RevisionRecord): HeadBody {
@@ -375,8 +351,4 @@ function strangeId(id: string, form: string): KeelstateError<'InvalidInput'> {
   return new KeelstateError('InvalidInput', {
     message: `${JSON.stringify(printable(id, 80))} cannot name a revision here: ids of this document are of the form "${form}".`,
   })
-}
-
-function digestOf(body: Uint8Array): string {
-  return createHash('sha256').update(body).digest('base64')
 }

@@ -1,6 +1,6 @@
 import { deadlineFor } from './access.ts'
+import { Chains, type Opening, wholeOf } from './chains.ts'
 import type { Codec } from './codec.ts'
-import { type ContentCache, readContent } from './contents.ts'
 import type { Change } from './diff.ts'
 import { KeelstateError } from './errors.ts'
 import { missing, onFreshHead } from './fresh-head.ts'
@@ -37,11 +37,11 @@ export interface DocumentStatus extends HeadStatus {
 }
 
 /** What `Store` gives a document. */
-export interface DocumentParts<T> {
+export interface DocumentParts<T, C> {
   readonly name: string
-  readonly codec: Codec<T>
+  readonly codec: Codec<T, C>
   readonly writer: () => Promise<HeadWriter>
-  readonly contents: ContentCache
+  readonly opening: Opening
   readonly revisionIds: RevisionIdsByType
   /** Author of changes that name none. */
   readonly by: string
@@ -54,14 +54,14 @@ export interface DocumentParts<T> {
  * What can be read of a document. Every method makes at least one request, so that what it answers was true after the call began; nothing is cached
  * but what cannot change.
  */
-export class ReadableDocument<T> {
+export class ReadableDocument<T, C = never> {
   /** As typed: `shop/settings`, or `kind:name`. */
   readonly name: string
   /** @internal */
-  protected readonly parts: DocumentParts<T>
+  protected readonly parts: DocumentParts<T, C>
 
   /** @internal Made by `Store.document`. */
-  constructor(parts: DocumentParts<T>) {
+  constructor(parts: DocumentParts<T, C>) {
     this.name = parts.name
     this.parts = parts
   }
@@ -144,11 +144,14 @@ export class ReadableDocument<T> {
         await this.#find(head, writer, from, deadline),
         await this.#find(head, writer, to, deadline),
       ]
-      const read = ({ record }: Found) =>
-        readContent(writer.access, this.parts.contents, record.content, head!.keys, deadline)
-      const equal = before.record.digest === after.record.digest
+      const chains = this.chains(writer, head!, deadline)
+      const whole = before.record.base === undefined && after.record.base === undefined
+      const left = await chains.body(before.record)
+      const alike = whole && before.record.digest === after.record.digest
+      const right = alike ? left : await chains.body(after.record)
+      const equal = alike || (!whole && same(left, right))
       const { diffJson } = await import('./diff.ts') // few processes compare
-      const changes = diffJson(await read(before), equal ? await read(before) : await read(after))
+      const changes = diffJson(left, right)
       return {
         from: infoOf(before.record, head!),
         to: infoOf(after.record, head!),
@@ -161,7 +164,7 @@ export class ReadableDocument<T> {
   /** Reads everything the head leads to, and reports what is not as it should be. */
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     const { verify } = await import('./verify.ts')
-    return await verify(await this.parts.writer(), options)
+    return await verify(await this.parts.writer(), this.parts.opening.forms, options)
   }
 
   /** @throws {KeelstateError} `NotFound` (subject `document`) when it was never created. */
@@ -217,8 +220,21 @@ export class ReadableDocument<T> {
   }
 
   async #open(head: Head, writer: HeadWriter, record: RevisionRecord, deadline: Deadline): Promise<Revision<T>> {
-    const content = await readContent(writer.access, this.parts.contents, record.content, head.keys, deadline)
-    return { ...infoOf(record, head), value: await this.parts.codec.decode(content, record.type) }
+    return { ...infoOf(record, head), value: await this.opened(this.chains(writer, head, deadline), record) }
+  }
+
+  /** @internal The value of a revision. */
+  protected async opened(chains: Chains, record: RevisionRecord): Promise<T> {
+    const { codec } = this.parts
+    if (wholeOf(record) === undefined && codec.changes?.form.name === record.type)
+      return codec.changes.open(await chains.parts(record))
+    return await codec.decode(await chains.body(record), record.type)
+  }
+
+  /** @internal Opens contents of a head's revisions. */
+  protected chains(writer: HeadWriter, head: Pick<Head, 'body' | 'keys'>, deadline: Deadline): Chains {
+    const history = new History(writer.access, writer.segments, head, deadline)
+    return new Chains(writer.access, history, head.keys, deadline, this.parts.opening)
   }
 
   /** @internal */

@@ -1,8 +1,10 @@
 import { type AcceptedHead, acceptHead } from './accept.ts'
+import { RECORD_WEIGHT } from './additions.ts'
 import { type ChangeOptions, checkChange } from './change-options.ts'
 import type { CollectOptions, CollectReport } from './collect.ts'
-import { prepareContent, readContent } from './contents.ts'
-import { ChangeableDocument, RECORD_WEIGHT } from './document-changes.ts'
+import type { CompactOptions, CompactReport } from './compact.ts'
+import { ChangeableDocument } from './document-changes.ts'
+import { mayNeedRebase } from './draft.ts'
 import type { Head } from './head.ts'
 import type { HeadWriter } from './head-writer.ts'
 import type { Lease, LockHolder, LockOptions } from './lease.ts'
@@ -17,7 +19,7 @@ import type { CallOptions } from './store.ts'
  * Every change is one conditional write of the head (after uploads, for contents over 8 KiB), and either landed, was refused, or rejects
  * with `OutcomeUnknown`.
  */
-export class VersionedDocument<T> extends ChangeableDocument<T> {
+export class VersionedDocument<T, C = never> extends ChangeableDocument<T, C> {
   /**
    * Reads the current value, lets `change` make the next, and commits that on it; after a conflict, again. Concurrent calls in one process share
    * writes: each gets the result of the one before.
@@ -25,11 +27,10 @@ export class VersionedDocument<T> extends ChangeableDocument<T> {
    * @param change Must not have effects of its own: it may run several times. What it throws is thrown, and nothing is written for it.
    */
   async update(
-    change: (now: T | undefined, current: RevisionInfo | undefined) => T | Promise<T>,
+    change: (now: T | undefined, current: RevisionInfo | undefined) => T | C | Promise<T | C>,
     options: ChangeOptions = {},
   ): Promise<Revision<T>> {
     checkChange(options)
-    const { codec, contents } = this.parts
     const writer = await this.parts.writer()
     const { result, write } = await this.submit(
       writer,
@@ -37,23 +38,15 @@ export class VersionedDocument<T> extends ChangeableDocument<T> {
         weight: RECORD_WEIGHT,
         apply: async (draft, deadline) => {
           const { current } = draft.body
-          const now =
-            current &&
-            (await codec.decode(
-              await readContent(writer.access, contents, current.content, draft.keys, deadline),
-              current.type,
-            ))
+          const now = current && (await this.opened(this.chains(writer, draft, deadline), current))
           const value = await change(now, current && infoOf(current, { body: draft.body, seq: draft.seq - 1 }))
-          const body = await codec.encode(value)
-          const base = draft.base?.header.seq ?? 0
-          const prepared = { now: await prepareContent(writer.access, body, draft.keys, base, deadline) }
-          const added = await this.addAndMove(writer.access, draft, body, prepared, options, deadline)
-          return { body: added.body, result: { ...added.result, value } }
+          const what = await this.addition(value, options.type)
+          return await this.addAndMove(writer, draft, what, options, deadline)
         },
       },
       options.signal,
     )
-    return this.landed(result, write, result.value)
+    return this.landed(result, write)
   }
 
   /**
@@ -63,7 +56,7 @@ export class VersionedDocument<T> extends ChangeableDocument<T> {
    *
    * @throws {KeelstateError} `Locked` when another holder has it after `waitMs`, saying who; `RolledBack`.
    */
-  async lock(options: LockOptions): Promise<LockedDocument<T>> {
+  async lock(options: LockOptions): Promise<LockedDocument<T, C>> {
     const writer = await this.parts.writer()
     return await this.#handle(writer, await this.parts.locker.acquire(writer, options), options)
   }
@@ -73,7 +66,7 @@ export class VersionedDocument<T> extends ChangeableDocument<T> {
    *
    * @throws {KeelstateError} `LeaseLost` when it is not held under that id.
    */
-  async lockedBy(owner: string, options: CallOptions = {}): Promise<LockedDocument<T>> {
+  async lockedBy(owner: string, options: CallOptions = {}): Promise<LockedDocument<T, C>> {
     const writer = await this.parts.writer()
     return await this.#handle(writer, await this.parts.locker.resume(writer, owner, options), options)
   }
@@ -84,7 +77,7 @@ export class VersionedDocument<T> extends ChangeableDocument<T> {
    * @param work Gets the locked document; its `signal` fires when the lock is lost.
    * @throws What `work` throws, or `Locked`. A failed release after `work` failed is only told to `onReleaseFailed`.
    */
-  async withLock<R>(options: LockOptions, work: (held: LockedDocument<T>) => R | Promise<R>): Promise<R> {
+  async withLock<R>(options: LockOptions, work: (held: LockedDocument<T, C>) => R | Promise<R>): Promise<R> {
     const held = await this.lock(options)
     let result: R
     try {
@@ -131,15 +124,33 @@ export class VersionedDocument<T> extends ChangeableDocument<T> {
     return await collect(await this.parts.writer(), options)
   }
 
+  /**
+   * Stores the current revision whole where it is a change of another, and lets go of dropped revisions whose content later ones stood on. No revision
+   * says anything else afterwards. Their objects are deleted by a later `collect`.
+   */
+  async compact(options: CompactOptions = {}): Promise<CompactReport> {
+    const { compact } = await import('./compact.ts')
+    return await compact(await this.parts.writer(), this.parts.opening, this.parts.lease, options)
+  }
+
+  /** @internal Stores the current revision whole if that is due. */
+  async rebase(): Promise<void> {
+    const writer = await this.parts.writer()
+    const known = writer.known?.head
+    if (known === undefined || !mayNeedRebase(known.body)) return
+    const { rebase } = await import('./compact.ts')
+    await rebase(writer, known, this.parts.opening, this.parts.lease)
+  }
+
   async #handle(
     writer: HeadWriter,
     { lease, head }: { lease: Lease; head: Head | undefined },
     options: CallOptions & Pick<LockOptions, 'onReleaseFailed'>,
-  ): Promise<LockedDocument<T>> {
-    const bound = new VersionedDocument<T>({ ...this.parts, lease })
+  ): Promise<LockedDocument<T, C>> {
+    const bound = new VersionedDocument<T, C>({ ...this.parts, lease })
     try {
       const current = head?.body.current === undefined ? undefined : await bound.readAt(head, options)
-      return new LockedDocument<T>(bound, writer, lease, current, options.onReleaseFailed)
+      return new LockedDocument<T, C>(bound, writer, lease, current, options.onReleaseFailed)
     } catch (error) {
       await lease.release(head && toRemember(head.header), true).catch(() => undefined)
       throw error

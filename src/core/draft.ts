@@ -1,7 +1,7 @@
 import { brotliCompressSync, constants } from 'node:zlib'
 import { KeelstateError, printable } from './errors.ts'
 import { type CondemnedBatch, EMPTY_BODY, type HeadBody, tailJson } from './head-body.ts'
-import type { Content, RevisionRecord } from './record.ts'
+import type { RevisionRecord } from './record.ts'
 
 /** Steps on a head's body. Pure: each takes a body and gives a new one. docs/decisions/0003-group-commit-and-refusals.md */
 
@@ -30,12 +30,12 @@ export interface Signature {
   readonly message: string
 }
 
-export interface NewRevision extends Signature {
+/** The content of a revision as its record has it. */
+export type RecordContent = Pick<RevisionRecord, 'bytes' | 'digest' | 'content' | 'base' | 'full' | 'parts'>
+
+export interface NewRevision extends Signature, RecordContent {
   readonly id: string
   readonly type: string
-  readonly bytes: number
-  readonly digest: string
-  readonly content: Content
   readonly from?: string
   readonly epoch: bigint
 }
@@ -170,12 +170,34 @@ export function condemn(batches: readonly CondemnedBatch[], batch: CondemnedBatc
   return [...batches, batch].slice(-MAX_CONDEMNED_BATCHES)
 }
 
+/** Whether current may be due to be stored whole. A record that stands in a segment too is left to `compact`, which rewrites those. */
+export function mayNeedRebase({ current, currentStored }: HeadBody): boolean {
+  return !currentStored && (current?.base?.deltas ?? 0) > 1 && current?.full === undefined
+}
+
 /** Whether the tail must move to a segment before the head with `seq` can be written. */
-export function needsSpill(body: HeadBody, seq: number): boolean {
+export function needsSpill(body: HeadBody, seq: number, tail: TailSize = new TailSize()): boolean {
   if (body.tail.length > TAIL_RECORDS || body.untils.size > MAX_UNTILS) return true
   if (seq - body.indexedSeq > UNINDEXED_SEQS) return true
-  if (body.tail.length === 0) return false
-  const plain = tailJson(body.tail)
-  if (plain.length <= TAIL_BYTES) return false
-  return brotliCompressSync(plain, { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } }).length > TAIL_BYTES
+  return body.tail.length > 0 && tail.atMost(body.tail, TAIL_BYTES) === false
+}
+
+/**
+ * How much room a tail takes, compressed. A tail grows by a record or two with each write, and what is added takes no more than its plain length: so
+ * it is compressed only when that bound is no longer enough.
+ */
+export class TailSize {
+  #known: readonly RevisionRecord[] = []
+  /** The records that are known take no more than this. */
+  #bound = 0
+
+  atMost(tail: readonly RevisionRecord[], bytes: number): boolean {
+    const grown = tail.length >= this.#known.length && this.#known.every((record, i) => record === tail[i])
+    const added = grown ? tail.slice(this.#known.length) : tail
+    this.#bound = (grown ? this.#bound : 0) + (added.length === 0 ? 0 : tailJson(added).length)
+    this.#known = tail
+    if (this.#bound > bytes)
+      this.#bound = brotliCompressSync(tailJson(tail), { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } }).length
+    return this.#bound <= bytes
+  }
 }

@@ -1,5 +1,5 @@
 import { type Access, deadlineFor } from './access.ts'
-import { needsSpill } from './draft.ts'
+import { needsSpill, TailSize } from './draft.ts'
 import { aborted, KeelstateError } from './errors.ts'
 import { missing } from './fresh-head.ts'
 import { type Head, type HeadWrite, readHead, sealHead, writeHead, writeName } from './head.ts'
@@ -65,6 +65,7 @@ export class HeadWriter {
   readonly access: Access
   readonly segments: SegmentCache = new SegmentCache()
   readonly #queue: Waiting[] = []
+  readonly #tailSize = new TailSize()
   #running = false
   #known: { head: Head | undefined; tick: number } | undefined
   #newKeys: Promise<DocumentKeys> | undefined
@@ -243,7 +244,7 @@ export class HeadWriter {
   async #seal(draft: Draft, deadline: Deadline): Promise<HeadWrite> {
     const birth = draft.base?.header.birth ?? this.access.environment.randomBytes(ID_BYTES)
     const { body } = draft
-    if (!needsSpill(body, draft.seq)) {
+    if (!needsSpill(body, draft.seq, this.#tailSize)) {
       try {
         return await sealHead(this.access, draft.base, body, draft.keys, birth, draft.epoch)
       } catch (error) {

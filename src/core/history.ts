@@ -6,6 +6,8 @@ import type { Deadline } from './retry.ts'
 import type { DocumentKeys } from './sealer.ts'
 import { type IndexSegment, leaves, type Segment, type SegmentCache } from './segments.ts'
 
+const SEGMENTS_AT_ONCE = 16
+
 /** A kept revision and where its record stands. */
 export interface Found {
   readonly record: RevisionRecord
@@ -39,7 +41,12 @@ export class History {
     this.#cache.read(this.#access, reference, this.#keys, this.#deadline())
 
   /** Yields every kept revision, highest number first; opens a segment only when its turn comes. */
-  async *newestFirst(below: number = Number.POSITIVE_INFINITY): AsyncGenerator<Found> {
+  async *newestFirst(below?: number): AsyncGenerator<Found> {
+    for await (const found of this.everyRecord(below)) if (found.record.dropped === undefined) yield found
+  }
+
+  /** The same with those that were dropped and still have a content standing on them. */
+  async *everyRecord(below: number = Number.POSITIVE_INFINITY): AsyncGenerator<Found> {
     const loaded = new Map<number, Found>()
     for (const record of this.#inHead()) loaded.set(record.number, { record, stored: this.#isStored(record) })
     let closed = this.body.segments.filter((one) => one.numbers[0] > 0)
@@ -69,14 +76,42 @@ export class History {
 
   async byNumber(number: number): Promise<Found | undefined> {
     return await this.#find(
-      (record) => record.number === number,
+      (record) => record.number === number && record.dropped === undefined,
       ({ numbers }) => numbers[0] <= number && number <= numbers[1],
     )
   }
 
+  /** A record that a delta stands on, dropped or not. */
+  async standing(number: number): Promise<RevisionRecord | undefined> {
+    const found = await this.#find(
+      (record) => record.number === number,
+      ({ numbers }) => numbers[0] <= number && number <= numbers[1],
+    )
+    return found?.record
+  }
+
+  /** The records with these numbers, dropped ones too. Segments are read side by side. */
+  async between(low: number, high: number): Promise<Map<number, RevisionRecord>> {
+    const found = new Map<number, RevisionRecord>()
+    let pending: readonly SegmentReference[] = this.body.segments
+    for (;;) {
+      pending = pending.filter(({ numbers }) => numbers[0] <= high && low <= numbers[1])
+      if (pending.length === 0) break
+      const segments = await Promise.all(pending.slice(0, SEGMENTS_AT_ONCE).map(this.read))
+      const below: SegmentReference[] = []
+      for (const segment of segments) {
+        if ('references' in segment) below.push(...segment.references)
+        else for (const record of segment.records) found.set(record.number, record)
+      }
+      pending = [...below, ...pending.slice(SEGMENTS_AT_ONCE)]
+    }
+    for (const record of this.#inHead()) found.set(record.number, record)
+    return found
+  }
+
   async byId(id: string): Promise<Found | undefined> {
     return await this.#find(
-      (record) => record.id === id,
+      (record) => record.id === id && record.dropped === undefined,
       ({ ids }) => ids[0] <= id && id <= ids[1],
     )
   }

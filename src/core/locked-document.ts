@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import type { AddOptions, ChangeOptions, Parent } from './change-options.ts'
+import type { CompactOptions, CompactReport } from './compact.ts'
 import type { VersionedDocument } from './document.ts'
 import { KeelstateError } from './errors.ts'
 import type { HeadWriter } from './head-writer.ts'
@@ -9,24 +10,26 @@ import type { Revision, RevisionInfo } from './revision.ts'
 import type { CallOptions } from './store.ts'
 
 const releaseFailures = channel('keelstate:release-failed')
+const rebaseFailures = channel('keelstate:rebase-failed')
 
 /**
  * A document while its lock is held. Every change is made under the lease: it carries the lease's fence, and is refused with `LeaseLost` once the lease is
  * gone, by this object or by the store. There is no `update`: nobody else should be changing the document.
  */
-export class LockedDocument<T> {
+export class LockedDocument<T, C = never> {
   readonly name: string
-  readonly #document: VersionedDocument<T>
+  readonly #document: VersionedDocument<T, C>
   readonly #writer: HeadWriter
   readonly #lease: Lease
   readonly #onReleaseFailed: ((error: unknown) => void) | undefined
   #current: Revision<T> | undefined
   #certain = true
+  #released = false
   #underWay = 0
 
   /** @internal Made by `VersionedDocument.lock`. */
   constructor(
-    document: VersionedDocument<T>,
+    document: VersionedDocument<T, C>,
     writer: HeadWriter,
     lease: Lease,
     current: Revision<T> | undefined,
@@ -66,7 +69,7 @@ export class LockedDocument<T> {
    * @param options.parent What it replaces; default what this handle saw last.
    * @throws {KeelstateError} `LeaseLost`; `Conflict` when somebody without a lock changed the document; `OutcomeUnknown`.
    */
-  async commit(value: T, options: AddOptions & { parent?: Parent } = {}): Promise<Revision<T>> {
+  async commit(value: T | C, options: AddOptions & { parent?: Parent } = {}): Promise<Revision<T>> {
     this.#current = await this.#noting(
       this.#document.commit(value, { ...options, parent: options.parent ?? this.#current ?? 'none' }),
     )
@@ -74,7 +77,7 @@ export class LockedDocument<T> {
   }
 
   /** As `VersionedDocument.add`. */
-  async add(value: T, options: AddOptions = {}): Promise<RevisionInfo> {
+  async add(value: T | C, options: AddOptions = {}): Promise<RevisionInfo> {
     return await this.#noting(this.#document.add(value, options))
   }
 
@@ -117,13 +120,20 @@ export class LockedDocument<T> {
     return await this.#noting(this.#document.prune(policy, options))
   }
 
+  /** As `VersionedDocument.compact`. */
+  async compact(options: CompactOptions = {}): Promise<CompactReport> {
+    return await this.#noting(this.#document.compact(options))
+  }
+
   /**
-   * Gives the lock up. Calling it again does nothing.
+   * Gives the lock up. Calling it again does nothing. Where many changes stand on the last whole content, the current one is stored whole before; should
+   * that fail, the next holder does it.
    *
    * @returns Whether it was held to the end. False when it was broken or taken over before: `signal` has fired, and its reason says which.
    * @throws {KeelstateError} when it is not known that the lock was given up; it ends with its lease then.
    */
   async release(): Promise<boolean> {
+    await this.#rebase()
     const { memory, identity } = this.#writer.access
     return await this.#lease.release(memory.recall(identity), this.#certain && this.#underWay === 0)
   }
@@ -140,6 +150,16 @@ export class LockedDocument<T> {
     } catch (error) {
       releaseFailures.publish({ name: this.name, error })
       this.#onReleaseFailed?.(error)
+    }
+  }
+
+  async #rebase(): Promise<void> {
+    if (this.#released || this.#lease.signal.aborted) return
+    this.#released = true
+    try {
+      await this.#noting(this.#document.rebase())
+    } catch (error) {
+      rebaseFailures.publish({ name: this.name, error })
     }
   }
 

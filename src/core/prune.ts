@@ -1,4 +1,5 @@
 import { type Access, deadlineFor } from './access.ts'
+import { wholeOf } from './chains.ts'
 import { condemn } from './draft.ts'
 import { KeelstateError } from './errors.ts'
 import { onFreshHead } from './fresh-head.ts'
@@ -8,7 +9,7 @@ import { SLOT_BYTES } from './header.ts'
 import { type Found, History } from './history.ts'
 import type { LeaseGuard } from './lease.ts'
 import { uploadObject } from './objects.ts'
-import type { RevisionRecord } from './record.ts'
+import { objectsOf, type RevisionRecord } from './record.ts'
 import type { Deadline } from './retry.ts'
 import { appendSegment, leaves, type Segment, SegmentCache } from './segments.ts'
 
@@ -83,11 +84,11 @@ async function dropUnless(
   const deadline = deadlineFor(access, signal)
   const segments = new SegmentCache(Number.POSITIVE_INFINITY) // each is needed several times, and all of them are
   const plan = await onFreshHead(writer, deadline, async (head): Promise<Plan> => {
-    if (head === undefined) return { kept: [], dropped: [] }
+    if (head === undefined) return { kept: [], dropped: [], held: [], gone: [] }
     check(head.body)
     return await planPrune(new History(access, segments, head, () => deadlineFor(access, signal)), stays)
   })
-  if (dryRun || plan.dropped.length === 0) return report(plan)
+  if (dryRun || plan.dropped.length + plan.gone.length === 0) return report(plan)
   const { result } = await writer.submit(
     {
       weight: 0,
@@ -106,28 +107,65 @@ async function dropUnless(
 
 interface Plan {
   kept: Found[]
+  /** What history loses. */
   dropped: Found[]
+  /** What the content of kept revisions stands on, and history has not or no more. */
+  held: Found[]
+  /** What nothing needs. */
+  gone: Found[]
 }
 
 /** Current and labelled revisions stay whatever `stays` says. */
 async function planPrune(history: History, stays: Stays): Promise<Plan> {
   const { body } = history
-  const untils = new Map(body.untils)
-  for await (const { segment } of leaves(history.read, body.segments)) {
-    for (const [number, until] of segment.untils) if ((untils.get(number) ?? '') < until) untils.set(number, until)
-  }
+  const untils = await lastUntils(history)
   const labelled = new Set([...body.labels.values()].map(({ number }) => number))
-  const plan: Plan = { kept: [], dropped: [] }
+  const plan: Plan = { kept: [], dropped: [], held: [], gone: [] }
+  const others: Found[] = []
   let rank = 0
-  for await (const found of history.newestFirst()) {
+  for await (const found of history.everyRecord()) {
     const { record } = found
+    if (record.dropped) {
+      others.push(found)
+      continue
+    }
     const isCurrent = record.number === body.current?.number
     const until = isCurrent ? undefined : (untils.get(record.number) ?? record.until)
     const wanted = stays(record, until, rank++)
-    const dated = until === undefined ? record : { ...record, until }
-    plan[isCurrent || labelled.has(record.number) || wanted ? 'kept' : 'dropped'].push({ ...found, record: dated })
+    const dated = { ...found, record: until === undefined ? record : { ...record, until } }
+    if (isCurrent || labelled.has(record.number) || wanted) {
+      plan.kept.push(dated)
+    } else {
+      plan.dropped.push(dated)
+      others.push(dated)
+    }
   }
+  const standing = stoodOn(plan.kept, others)
+  for (const found of others) plan[standing.has(found.record.number) ? 'held' : 'gone'].push(found)
   return plan
+}
+
+/** When each revision was last left, for records in segments. */
+export async function lastUntils(history: History): Promise<Map<number, string>> {
+  const untils = new Map(history.body.untils)
+  for await (const { segment } of leaves(history.read, history.body.segments)) {
+    for (const [number, until] of segment.untils) if ((untils.get(number) ?? '') < until) untils.set(number, until)
+  }
+  return untils
+}
+
+/** Numbers of those of `others` that the contents of `kept` are made from. */
+function stoodOn(kept: readonly Found[], others: readonly Found[]): Set<number> {
+  const records = new Map([...kept, ...others].map(({ record }) => [record.number, record]))
+  const seen = new Set<number>()
+  for (const { record } of kept) {
+    for (let at: RevisionRecord | undefined = record; at !== undefined && wholeOf(at) === undefined; ) {
+      at = records.get(at.base!.number)
+      if (at === undefined || seen.has(at.number)) break
+      seen.add(at.number)
+    }
+  }
+  return new Set(others.map(({ record }) => record.number).filter((number) => seen.has(number)))
 }
 
 /** Takes the dropped records out of the head, and rewrites the segments without them where they held any. */
@@ -138,17 +176,39 @@ async function dropPlanned(
   plan: Plan,
   deadline: Deadline,
 ): Promise<HeadBody> {
+  const held = plan.held.map((found) => ({ ...found, record: { ...found.record, dropped: true as const } }))
+  const restored = [...plan.gone, ...plan.dropped].some(({ stored }) => stored)
+  return await withRecords(access, draft, history, [...plan.kept, ...held], plan.gone, restored, deadline)
+}
+
+/**
+ * A body that has these records, and no others.
+ *
+ * @param gone The others. Objects of theirs that no record needs are condemned.
+ * @param restored Whether the segments must be rewritten.
+ */
+export async function withRecords(
+  access: Access,
+  draft: Draft,
+  history: History,
+  records: readonly Found[],
+  gone: readonly Found[],
+  restored: boolean,
+  deadline: Deadline,
+): Promise<HeadBody> {
   const { body } = draft
-  const gone = new Set(plan.dropped.map(({ record }) => record.number))
-  const tail = body.tail.filter((record) => !gone.has(record.number))
-  const needed = new Set(plan.kept.flatMap(({ record }) => objectOf(record)))
-  const condemned = new Set(plan.dropped.flatMap(({ record }) => objectOf(record)).filter((id) => !needed.has(id)))
+  const byNumber = new Map(records.map(({ record }) => [record.number, record]))
+  const tail = body.tail.flatMap(({ number }) => byNumber.get(number) ?? [])
+  const current = body.current && byNumber.get(body.current.number)
+  const needed = new Set(records.flatMap(({ record }) => objectsOf(record)))
+  const condemned = new Set(gone.flatMap(({ record }) => objectsOf(record)).filter((id) => !needed.has(id)))
   let segments: readonly SegmentReference[] = body.segments
   let untils = body.untils
-  if (plan.dropped.some(({ stored }) => stored)) {
+  if (restored) {
     for (const id of await segmentObjects(history)) condemned.add(id)
-    const records = plan.kept.filter(({ stored }) => stored).map(({ record }) => record)
-    segments = await rewriteSegments(access, draft, history, records, deadline)
+    const stored = records.filter((one) => one.stored).map(({ record }) => record)
+    stored.sort((a, b) => a.number - b.number)
+    segments = await rewriteSegments(access, draft, history, stored, deadline)
     untils = new Map()
   }
   const objects = [...condemned]
@@ -171,6 +231,7 @@ async function dropPlanned(
         }
   return {
     ...body,
+    ...(current === undefined ? {} : { current }),
     tail,
     segments,
     untils,
@@ -183,11 +244,10 @@ async function rewriteSegments(
   access: Access,
   draft: Draft,
   history: History,
-  newestFirst: readonly RevisionRecord[],
+  records: readonly RevisionRecord[],
   deadline: Deadline,
 ): Promise<SegmentReference[]> {
   const chunks: RevisionRecord[][] = []
-  const records = [...newestFirst].reverse()
   for (let at = 0; at < records.length; at += RECORDS_PER_SEGMENT)
     chunks.push(records.slice(at, at + RECORDS_PER_SEGMENT))
   if (chunks.length === 0) chunks.push([])
@@ -228,10 +288,6 @@ async function segmentObjects(history: History): Promise<string[]> {
     if ('references' in segment) pending.push(...segment.references)
   }
   return ids
-}
-
-function objectOf({ content }: RevisionRecord): string[] {
-  return 'reference' in content ? [content.reference.object] : []
 }
 
 function report(plan: Plan): PruneReport {

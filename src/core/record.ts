@@ -16,6 +16,26 @@ export interface ObjectReference {
 /** A revision's content: small ones travel inline in the head or segment, large ones are objects of their own. */
 export type Content = { readonly inline: Uint8Array } | { readonly reference: ObjectReference }
 
+/** What a delta stands on. docs/format.md "Deltas". */
+export interface DeltaBase {
+  /** Number of the revision that it is a change of. */
+  readonly number: number
+  /** Number of the revision with full content at the bottom. */
+  readonly root: number
+  /** How many deltas lead from there to this one, which counts too. */
+  readonly deltas: number
+  /** Length of all of them together. */
+  readonly bytes: number
+}
+
+/** The whole content of a revision that was stored as a delta, in an object. */
+export interface FullContent {
+  readonly reference: ObjectReference
+  readonly bytes: number
+  /** SHA-256 of the whole, base64. */
+  readonly digest: string
+}
+
 /** One revision as the head and the segments keep it. docs/format.md "Revision records". */
 export interface RevisionRecord {
   readonly id: string
@@ -35,11 +55,24 @@ export interface RevisionRecord {
   readonly until?: string
   readonly epoch: bigint
   readonly type: string
-  /** Length of the plain content in bytes. */
+  /** Length of the plain content in bytes; of a delta, its own. */
   readonly bytes: number
-  /** SHA-256 of the plain content, base64. */
+  /** SHA-256 of the plain content, base64; of a delta, its own. */
   readonly digest: string
   readonly content: Content
+  /** The content is a delta on that of another revision. */
+  readonly base?: DeltaBase
+  /** Of a delta: the whole that it makes, once it was stored. */
+  readonly full?: FullContent
+  /** The whole content is spelt as the form of its type spells it: deltas may stand on it. */
+  readonly parts?: true
+  /** Dropped from history; kept for the content of later revisions, which stands on it. */
+  readonly dropped?: true
+}
+
+/** Ids of the objects that a record refers to. */
+export function objectsOf({ content, full }: RevisionRecord): string[] {
+  return [content, full].flatMap((one) => (one !== undefined && 'reference' in one ? [one.reference.object] : []))
 }
 
 /** The JSON form of a record. Inline contents stand behind the JSON, in the order of the records. */
@@ -58,6 +91,10 @@ export interface RecordJson {
   bytes: number
   digest: string
   reference?: ObjectReference
+  base?: [number: number, root: number, deltas: number, bytes: number]
+  full?: ObjectReference & { bytes: number; digest: string }
+  parts?: true
+  dropped?: true
 }
 
 /** Collects inline contents while records are written. */
@@ -81,6 +118,14 @@ export class InlineWriter {
       bytes: record.bytes,
       digest: record.digest,
       ...('reference' in record.content ? { reference: record.content.reference } : {}),
+      ...(record.base === undefined
+        ? {}
+        : { base: [record.base.number, record.base.root, record.base.deltas, record.base.bytes] }),
+      ...(record.full === undefined
+        ? {}
+        : { full: { ...record.full.reference, bytes: record.full.bytes, digest: record.full.digest } }),
+      ...(record.parts === undefined ? {} : { parts: true }),
+      ...(record.dropped === undefined ? {} : { dropped: true }),
     }
   }
 
@@ -118,10 +163,10 @@ export class InlineReader {
 
   record(value: unknown): RevisionRecord {
     const f = new Fields(value, this.#key, 'record')
-    if (f.has('base') || f.has('delta')) {
+    if (f.has('delta')) {
       throw new KeelstateError('Unsupported', {
         key: this.#key,
-        message: `${this.#key} holds a revision stored as a change of another, which this build does not read.`,
+        message: `${this.#key} holds a revision stored in a way that this build does not read.`,
         hint: 'Upgrade keelstate.',
       })
     }
@@ -146,6 +191,10 @@ export class InlineReader {
       content: f.has('reference')
         ? { reference: readReference(f.get('reference'), this.#key) }
         : { inline: this.#take(bytes) },
+      ...(f.has('base') ? { base: readBase(f.list('base'), this.#key) } : {}),
+      ...(f.has('full') ? { full: readFull(f.get('full'), this.#key) } : {}),
+      ...(f.get('parts') === true ? { parts: true } : {}),
+      ...(f.get('dropped') === true ? { dropped: true } : {}),
     }
   }
 
@@ -166,6 +215,16 @@ export class InlineReader {
 export function readReference(value: unknown, key: string): ObjectReference {
   const f = new Fields(value, key, 'reference')
   return { object: f.hex('object'), sha256: f.text('sha256'), key: f.hex('key'), length: f.count('length') }
+}
+
+function readBase(list: readonly unknown[], key: string): DeltaBase {
+  const f = new Fields({ ...list }, key, 'base')
+  return { number: f.count('0'), root: f.count('1'), deltas: f.count('2'), bytes: f.count('3') }
+}
+
+function readFull(value: unknown, key: string): FullContent {
+  const f = new Fields(value, key, 'full content')
+  return { reference: readReference(value, key), bytes: f.count('bytes'), digest: f.text('digest') }
 }
 
 /** Reads members of a JSON object that came from a store: a wrong shape is `Corrupt`, naming the member. Kept off zod: this is a hot path. */

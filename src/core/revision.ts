@@ -23,10 +23,12 @@ export interface RevisionInfo {
   readonly epoch: bigint
   /** `json`, `bytes`, `snapshot` or a media type. */
   readonly type: string
-  /** Length of the content in bytes. */
+  /** Length of the content in bytes; of one that is stored as a change, of that. */
   readonly bytes: number
-  /** SHA-256 of the content, hex. */
+  /** SHA-256 of the content, hex; of one that is stored as a change, of that. */
   readonly digest: string
+  /** Number of the revision that the content is stored as a change of; absent when it is stored whole. */
+  readonly base?: number
   readonly labels: readonly string[]
   readonly current: boolean
   /** Seq of the head in which this was seen: as a `parent`, it must not have been left since. */
@@ -59,6 +61,7 @@ export function infoOf(record: RevisionRecord, head: Head | { body: HeadBody; se
     type: record.type,
     bytes: record.bytes,
     digest: Buffer.from(record.digest, 'base64').toString('hex'),
+    ...(record.base === undefined ? {} : { base: record.base.number }),
     labels: [...body.labels].flatMap(([label, { number }]) => (number === record.number ? [label] : [])),
     current,
     seenSeq: 'header' in head ? head.header.seq : head.seq,

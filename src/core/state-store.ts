@@ -1,12 +1,15 @@
 import { type Access, accessTo, scopeOf } from './access.ts'
+import { type Opening, PartsCache } from './chains.ts'
 import type { Codec } from './codec.ts'
 import { ContentCache } from './contents.ts'
 import { VersionedDocument } from './document.ts'
 import type { Environment } from './environment.ts'
 import { KeelstateError } from './errors.ts'
+import type { BodyForms } from './form.ts'
 import { type HeadStatus, statusOf } from './head-status.ts'
 import { HeadWriter } from './head-writer.ts'
 import { checkIdentity, decodeHeader, fromHex, type HeadHeader, hex } from './header.ts'
+import { type KeyedDocument, keyed, keyedForm } from './keyed.ts'
 import type { Locker, LockPlace, LockStatus } from './lease.ts'
 import { createMarker, readMarker, type StoreMarker } from './marker.ts'
 import type { HeadMemory } from './memory.ts'
@@ -38,6 +41,8 @@ export interface StoreParts {
   readonly by: string
   /** How many bytes of opened contents to keep for unchanged documents. */
   readonly cacheBytes: number
+  /** Forms of bodies beside that of keyed documents. */
+  readonly forms: BodyForms
 }
 
 export interface DocumentOptions {
@@ -62,7 +67,7 @@ export class Store {
   readonly address: string
   readonly #parts: StoreParts
   readonly #sealer: Sealer
-  readonly #contents: ContentCache
+  readonly #opening: Opening
   readonly #writers = new Map<string, Promise<HeadWriter>>()
   #marker: Promise<StoreMarker> | undefined
   #memory: Promise<HeadMemory> | undefined
@@ -73,7 +78,11 @@ export class Store {
     this.address = parts.store.address
     this.#parts = parts
     this.#sealer = parts.sealer(async () => (await this.#readMarker()).salt)
-    this.#contents = new ContentCache(parts.cacheBytes)
+    this.#opening = {
+      contents: new ContentCache(parts.cacheBytes),
+      parts: new PartsCache(parts.cacheBytes),
+      forms: async (type) => (type === keyedForm.name ? keyedForm : await parts.forms(type)),
+    }
   }
 
   /** Makes the store where there is none: writes its marker, create-only. An existing one is left as it is. */
@@ -100,18 +109,31 @@ export class Store {
    * @param name As typed, such as `shop/settings`, or its parts.
    * @throws {KeelstateError} `InvalidName`.
    */
-  document<T>(name: string | DocumentName, codec: Codec<T>, options: DocumentOptions = {}): VersionedDocument<T> {
+  document<T, C = never>(
+    name: string | DocumentName,
+    codec: Codec<T, C>,
+    options: DocumentOptions = {},
+  ): VersionedDocument<T, C> {
     const parsed = typeof name === 'string' ? parseName(name) : documentName(name.segments, name.kind)
     const { revisionIds = ulidRevisionIds } = options
-    return new VersionedDocument<T>({
+    return new VersionedDocument<T, C>({
       name: formatName(parsed),
       codec,
       writer: () => this.#writer(parsed),
-      contents: this.#contents,
+      opening: this.#opening,
       revisionIds: typeof revisionIds === 'function' ? revisionIds : () => revisionIds,
       by: this.#parts.by,
       locker: this.#parts.locker,
     })
+  }
+
+  /**
+   * A document that is a map from keys to JSON values. A change of some of them costs what they take, however many there are. Makes no request.
+   *
+   * @throws {KeelstateError} `InvalidName`.
+   */
+  keyed<V>(name: string | DocumentName, options: DocumentOptions = {}): KeyedDocument<V> {
+    return this.document(name, keyed<V>(), options)
   }
 
   /**

@@ -54,6 +54,8 @@ export interface ObjectStoreCapabilities {
   durable: boolean
   /** Largest body in bytes that `put` takes. */
   maxBytes: number
+  /** Time between two writes of one object that the service wants, in ms: what comes sooner is `Throttled`. Left out: as often as one likes. */
+  writeIntervalMs?: number
 }
 
 /**

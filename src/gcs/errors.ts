@@ -12,7 +12,8 @@ const FETCH = 'https://github.com/node-fetch/node-fetch/blob/2.x/ERROR-HANDLING.
 const NODE = 'https://nodejs.org/docs/latest-v20.x/api/errors.html#common-system-errors'
 const TLS = 'https://nodejs.org/docs/latest-v20.x/api/tls.html#x509-certificate-error-codes'
 
-const ONE_SECOND_MS = 1_000 // the service takes one change a second of each object: https://cloud.google.com/storage/quotas#objects
+/** The service takes one change a second of each object. https://cloud.google.com/storage/quotas#objects */
+export const WRITE_INTERVAL_MS = 1_000
 
 const DENIED_HINT =
   'Without storage.objects.list an absent object reads as 403 too. Needed are storage.objects.get, .create and .list, and .delete for replacing heads and for collecting: the role Storage Object User has them.'
@@ -160,7 +161,7 @@ export const GCS_ERRORS: readonly ServiceErrorRow[] = [
     code: 'Throttled',
     says: 'the service asks to slow down',
     notExecuted: true,
-    retryAfterMs: ONE_SECOND_MS,
+    retryAfterMs: WRITE_INTERVAL_MS,
     page: RATES,
   },
   { names: ['DIGEST'], code: 'Unavailable', says: 'the body was damaged on its way', notExecuted: true, page: CODES },
@@ -242,7 +243,7 @@ export const GCS_ERRORS_BY_STATUS: readonly ServiceStatusRow[] = [
     code: 'Throttled',
     says: 'the service asks to slow down',
     notExecuted: true,
-    retryAfterMs: ONE_SECOND_MS,
+    retryAfterMs: WRITE_INTERVAL_MS,
     page: RATES,
   },
   { statuses: [501, 501], code: 'Unsupported', says: 'the service cannot do this', notExecuted: true, page: CODES },

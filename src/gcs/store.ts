@@ -17,6 +17,7 @@ import type {
   VersionToken,
 } from '../core/store.ts'
 import { connectGcs, type GcsCallOptions, type GcsDownload, type GcsOperations } from './client.ts'
+import { WRITE_INTERVAL_MS } from './errors.ts'
 import { IdempotencyTokens } from './idempotency.ts'
 import { formatGcsAddress, type GcsSettings, type GcsStoreOptions, parseGcsStoreOptions } from './options.ts'
 import { missingOf, statusOf, translateError } from './translate.ts'
@@ -47,7 +48,13 @@ class GcsStore implements ObjectStore {
 
   constructor(settings: GcsSettings) {
     this.address = formatGcsAddress(settings)
-    this.capabilities = { conditionalPut: true, conditionalGet: true, durable: true, maxBytes: settings.maxBytes }
+    this.capabilities = {
+      conditionalPut: true,
+      conditionalGet: true,
+      durable: true,
+      maxBytes: settings.maxBytes,
+      writeIntervalMs: WRITE_INTERVAL_MS,
+    }
     this.#settings = settings
     setMaxListeners(0, this.#closing.signal) // one for each call under way
   }
@@ -103,9 +110,10 @@ class GcsStore implements ObjectStore {
     checkDelete(call, keys)
     this.#idempotency.forget()
     const left = [...keys]
+    const signal = shared(options.signal)
     const worker = async () => {
       for (let key = left.pop(); key !== undefined; key = left.pop()) {
-        await this.#deleteOne({ ...call, key }, options).catch((error: unknown) => {
+        await this.#deleteOne({ ...call, key }, { signal }).catch((error: unknown) => {
           left.length = 0
           throw error
         })
@@ -219,6 +227,14 @@ class GcsStore implements ObjectStore {
   #name(key: string): string {
     return this.#settings.prefix + key
   }
+}
+
+/** The caller's signal for calls side by side, each of which listens: Node warns of more than ten listeners on the caller's own. */
+function shared(signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (signal === undefined) return undefined
+  const own = AbortSignal.any([signal])
+  setMaxListeners(0, own)
+  return own
 }
 
 function withoutGeneration({ operation, key }: DriverCall, code: 'Unavailable' | 'Unsupported'): KeelstateError {

@@ -48,6 +48,9 @@ export interface LockStore {
   /** For messages; no secret. */
   readonly address: string
 
+  /** A lease has to be this long at least, in ms, because the service takes writes of one record no faster than that. Left out: as short as one likes. */
+  readonly shortestLeaseMs?: number | undefined
+
   read(key: LockKey, options?: CallOptions): Promise<StoredLock | undefined>
 
   write(key: LockKey, base: StoredLock | undefined, next: LockRecord, options?: CallOptions): Promise<StoredLock>

@@ -48,7 +48,7 @@ export class LeaseLocker implements Locker {
   }
 
   async acquire(writer: HeadWriter, options: LockOptions): Promise<{ lease: Lease; head: Head | undefined }> {
-    checkOptions(options)
+    checkOptions(options, this.#locks)
     await writer.access.sealer.check(options) // who cannot write has no use for the lock
     const parts = this.#parts(writer)
     const giveUp = new AbortController()
@@ -256,12 +256,13 @@ function otherHolder(writer: HeadWriter, standing: StoredLock | undefined): Keel
   })
 }
 
-function checkOptions(options: LockOptions): void {
-  const wrong = (option: string, what: string) => {
+function checkOptions(options: LockOptions, { address, shortestLeaseMs = 0 }: LockStore): void {
+  const wrong = (option: string, what: string, why = '', hint?: string) => {
     throw new KeelstateError('InvalidOptions', {
       operation: 'document.lock',
-      message: `${option} must be ${what}.`,
+      message: `${option} must be ${what}.${why}`,
       details: { option },
+      ...(hint !== undefined && { hint }),
     })
   }
   if (typeof options.operation !== 'string' || options.operation === '')
@@ -271,5 +272,14 @@ function checkOptions(options: LockOptions): void {
   const { leaseMs, waitMs } = options
   if (leaseMs !== undefined && !(Number.isInteger(leaseMs) && leaseMs >= 1_000 && leaseMs <= MAX_LEASE_MS))
     wrong('leaseMs', 'a whole number of ms from 1,000 to 86,400,000')
+  if (leaseMs !== undefined && leaseMs < shortestLeaseMs) {
+    const why = ` The lock lies in ${address}, which takes too few writes of one object a second to renew a shorter lease.`
+    wrong(
+      'leaseMs',
+      `${shortestLeaseMs} or more`,
+      why,
+      'Take a longer lease, or keep locks in DynamoDB (lock: dynamodb://…).',
+    )
+  }
   if (waitMs !== undefined && !(waitMs >= 0)) wrong('waitMs', '0 or more ms')
 }

@@ -43,6 +43,7 @@ export function throughCalls(
   const { acquire } = inner
   return {
     address: inner.address,
+    shortestLeaseMs: inner.shortestLeaseMs,
     read: (key, options) =>
       make({ method: 'read', operation: 'GetItem', key: key.identity }, options?.signal, (signal) =>
         inner.read(key, { signal }),

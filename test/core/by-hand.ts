@@ -32,6 +32,33 @@ export function readBody(body: Buffer): ByHand {
   return { json, inline }
 }
 
+/** What a delta makes of the members of a keyed document, whose order does not matter. docs/format.md "Deltas", "Forms". */
+export function applyDelta(members: ReadonlyMap<string, string>, delta: Buffer): Map<string, string> {
+  const length = delta.readUInt32BE(0)
+  const json = JSON.parse(delta.toString('utf8', 4, 4 + length)) as { delete?: string[]; put?: [string, number][] }
+  const next = new Map(members)
+  for (const key of json.delete ?? []) next.delete(key)
+  let at = 4 + length
+  for (const [key, size] of json.put ?? []) {
+    next.set(key, delta.toString('utf8', at, at + size))
+    at += size
+  }
+  if (at !== delta.length) throw new Error('bytes that no part names')
+  return next
+}
+
+/** The members of a keyed content, each as it is spelt there. */
+export function keyedMembers(content: string): Map<string, string> {
+  const value = JSON.parse(content) as Record<string, unknown>
+  return new Map(Object.keys(value).map((key) => [key, JSON.stringify(value[key])]))
+}
+
+/** A keyed content from its members. */
+export function keyedContent(members: ReadonlyMap<string, string>): string {
+  const keys = [...members.keys()].sort()
+  return `{${keys.map((key) => `${JSON.stringify(key)}:${members.get(key)}`).join(',')}}`
+}
+
 /** The slots of a head that are not empty: seq → first 8 bytes of the write id, hex. */
 export function readSlots(stored: Uint8Array): Record<number, string> {
   const { slots, seq } = readHeader(stored)

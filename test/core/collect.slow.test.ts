@@ -4,11 +4,12 @@ import type { ObjectStore } from '../../src/core/store.ts'
 import { json, KeelstateError, openStore, type VersionedDocument } from '../../src/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
 import { faultyStore } from '../../src/testing/index.ts'
+import { count, reportCounts } from '../counts.ts'
 import { Random } from './random.ts'
 import { STORE_ID } from './workbench.ts'
 
-const PROVE = process.env.KEELSTATE_PROVE !== undefined
-const SCHEDULES = PROVE ? 500 : 15
+const SCHEDULES = count(500, 10)
+reportCounts(import.meta.filename, { schedules: SCHEDULES }, `1–${SCHEDULES}`)
 const AT_ONCE = 5
 const HOUR = 3_600_000
 const LIMITS = { attemptMs: 20, operationMs: 4_000 }

@@ -79,6 +79,7 @@ describe('the golden store', () => {
       }
     }
     collect(Object.values(golden).map(({ body }) => body))
+    collect(JSON.parse(readFileSync(new URL('golden-deltas/golden.json', import.meta.url), 'utf8'))) // of deltas
     const page = readFileSync(new URL('../../docs/format.md', import.meta.url), 'utf8')
     const sections = ['Head body', 'Revision records', 'Segments'].map(
       (title) => page.split(`## ${title}\n`)[1]!.split('\n## ')[0]!,

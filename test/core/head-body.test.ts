@@ -135,8 +135,20 @@ describe('a body that the seal vouches for and that is not right', () => {
     expect(() => decodeHeadBody(body, 'k')).toThrow(expect.objectContaining({ code: 'Corrupt' }))
   })
 
-  it.each(['base', 'delta'])('with a revision stored as a change of another (%s) is Unsupported', (member) => {
-    const json = JSON.stringify({ ...RIGHT, tail: [{ ...RECORD, [member]: 1 }] })
+  it('with a revision stored in a way of later builds is Unsupported', () => {
+    const json = JSON.stringify({ ...RIGHT, tail: [{ ...RECORD, delta: 1 }] })
     expect(() => decodeHeadBody(made(json, '{}'), 'k')).toThrow(expect.objectContaining({ code: 'Unsupported' }))
+  })
+
+  it.each([
+    { base: 1 },
+    { base: [1, 1, 1] },
+    { base: [1, 1, 1, -1] },
+    { base: ['1', 1, 1, 1] },
+    { full: {} },
+    { full: 'object' },
+  ])('with a change that stands on %j is Corrupt', (member) => {
+    const json = JSON.stringify({ ...RIGHT, tail: [{ ...RECORD, ...member }] })
+    expect(() => decodeHeadBody(made(json, '{}'), 'k')).toThrow(expect.objectContaining({ code: 'Corrupt' }))
   })
 })

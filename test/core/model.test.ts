@@ -2,13 +2,14 @@ import { describe, expect, it } from 'vitest'
 import { type Environment, systemEnvironment } from '../../src/core/environment.ts'
 import { json, KeelstateError, openStore, type RevisionInfo, type VersionedDocument } from '../../src/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
+import { count, reportCounts } from '../counts.ts'
 import { Random } from './random.ts'
 import { STORE_ID } from './workbench.ts'
 
-const PROVE = process.env.KEELSTATE_PROVE !== undefined
-const RUNS = PROVE ? 1_000 : 20
+const RUNS = count(1_000, 10)
 const STEPS = 220
 const PROCESSES = 3
+reportCounts(import.meta.filename, { runs: RUNS, 'steps of each': STEPS, processes: PROCESSES }, `1–${RUNS}`)
 /** Nobody else is at it, so nothing is gained by waiting before the next attempt. */
 const IMPATIENT: Environment = { ...systemEnvironment, sleep: async () => {} }
 

@@ -19,9 +19,11 @@ import { fileStore } from '../../src/file/index.ts'
 import { json, KeelstateError, type ObjectStore, openStore } from '../../src/index.ts'
 import { memoryStore } from '../../src/memory/index.ts'
 import { countingStore } from '../../src/testing/index.ts'
+import { count, reportCounts } from '../counts.ts'
 import { Random } from './random.ts'
 
-const PROVE = process.env.KEELSTATE_PROVE !== undefined
+const NAMES = count(100_000, 5_000)
+reportCounts(import.meta.filename, { 'random names': NAMES }, '20260101')
 
 function invalid(make: () => unknown): string {
   try {
@@ -94,7 +96,7 @@ describe('a name as typed', () => {
       '\u0000',
       '\\',
     ]
-    for (let round = 0; round < (PROVE ? 100_000 : 5_000); round++) {
+    for (let round = 0; round < NAMES; round++) {
       const segments = Array.from({ length: 1 + random.below(3) }, () =>
         Array.from({ length: 1 + random.below(4) }, () => random.pick(pieces)).join(''),
       )

@@ -7,11 +7,11 @@ import { json, type ObjectStore, openStore } from '../../src/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
 import { s3Store } from '../../src/s3/index.ts'
 import { startS3Server } from '../../src/testing/index.ts'
+import { count, reportCounts } from '../counts.ts'
 import { Random } from './random.ts'
 import { STORE_ID } from './workbench.ts'
 
 const READERS = 4
-const PROVE = process.env.KEELSTATE_PROVE !== undefined
 
 /** Answers take their time, and overtake one another. */
 function jittery(inner: ObjectStore, seed: number): ObjectStore {
@@ -43,14 +43,14 @@ const places: Record<
   { rounds: number; open: () => Promise<{ handle: () => ObjectStore; close: () => Promise<void> }> }
 > = {
   memory: {
-    rounds: PROVE ? 20_000 : 2_000,
+    rounds: count(20_000, 1_000),
     async open() {
       const bucket = new MemoryBucket()
       return { handle: () => memoryStore({ bucket }), close: async () => {} }
     },
   },
   file: {
-    rounds: PROVE ? 2_000 : 200,
+    rounds: count(2_000, 100),
     async open() {
       const folder = await mkdtemp(join(tmpdir(), 'keelstate-readers-'))
       await fileStore({ root: join(folder, 'store') }).prepare()
@@ -61,7 +61,7 @@ const places: Record<
     },
   },
   's3 on the fixture': {
-    rounds: PROVE ? 2_000 : 200,
+    rounds: count(2_000, 100),
     async open() {
       const server = await startS3Server()
       server.createBucket('state')
@@ -73,6 +73,9 @@ const places: Record<
     },
   },
 }
+
+for (const [name, { rounds }] of Object.entries(places))
+  reportCounts(import.meta.filename, { [`commits beside readers on ${name}`]: rounds }, '0–4')
 
 describe.each(Object.entries(places))('on %s', (_, { rounds, open }) => {
   it('four readers beside a writer, each with two reads under way at a time, never see RolledBack, nor go back', async () => {

@@ -4,11 +4,13 @@ import { decodeHeader } from '../../src/core/header.ts'
 import { StaticKeyProvider } from '../../src/encrypt/index.ts'
 import { bytes, KeelstateError, openStore, type Store, type VersionedDocument } from '../../src/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
+import { count, reportCounts } from '../counts.ts'
 import { Random } from './random.ts'
 
 /** What is stored, changed in every way that somebody with access to the bucket can think of, and read by a process that has the key. */
 
-const COUNT = process.env.KEELSTATE_PROVE === undefined ? 1_000 : 10_000
+const COUNT = count(10_000, 1_000)
+reportCounts(import.meta.filename, { 'changes of stored bytes': COUNT }, '3, 5, 4711')
 const REVISIONS = 290 // enough for an index of segments
 const key = randomBytes(32)
 const keys = () => [new StaticKeyProvider({ address: 'env:KEY', key: async () => key })]

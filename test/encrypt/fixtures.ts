@@ -4,11 +4,6 @@ import { checkIdentity, type DocumentScope, decodeHeader, type ExpectedObject } 
 import type { DocumentKeys, Sealer, SealHead, SealObject } from '../../src/core/sealer.ts'
 import { makeSealer } from '../../src/encrypt/index.ts'
 
-/** Full count with KEELSTATE_PROVE, else the reduced one. */
-export function count(full: number, reduced: number): number {
-  return Number(process.env.KEELSTATE_PROVE ? full : reduced)
-}
-
 /** Bytes that look random and are the same in every run. */
 export class SeededBytes {
   readonly #seed: string

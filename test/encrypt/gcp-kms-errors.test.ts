@@ -5,7 +5,8 @@ import { GcpKmsProvider, type WrappedKey } from '../../src/encrypt/index.ts'
 import { GCP_KMS_ERRORS } from '../../src/encrypt/providers/gcp-kms/errors.ts'
 import { type FaultAction, type GcpKmsKey, type GcpKmsServer, startGcpKmsServer } from '../../src/testing/index.ts'
 import { assertHides, everythingShown } from '../../src/testing/key-provider/context.ts'
-import { count, refusal, SCOPE, SeededBytes } from './fixtures.ts'
+import { count } from '../counts.ts'
+import { refusal, SCOPE, SeededBytes } from './fixtures.ts'
 
 const FOREVER = { times: Number.POSITIVE_INFINITY }
 const TOKEN = 'token-that-nobody-may-see'

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { decodeHeader, encodeHeader, type Header, hex, type Role } from '../../src/core/header.ts'
 import type { DocumentKeys, Sealer } from '../../src/core/sealer.ts'
+import { count, reportCounts } from '../counts.ts'
 import * as byHand from './by-hand.ts'
 import {
   contentOf,
-  count,
   headOf,
   KEY,
   readHead,
@@ -256,14 +256,16 @@ describe('a genuine message in the wrong place', () => {
 })
 
 describe('random damage', () => {
+  const CHANGES = count(10_000, 1_000)
+  reportCounts(import.meta.filename, { 'changes of messages': CHANGES }, 'mutations 1')
+
   it('is always a typed error that names what differs, and never yields bytes', async () => {
     const random = new SeededBytes('mutations 1')
     const sealer = sealerFor(['env:STATE_KEY', 'env:OTHER_KEY'], 'mutations')
     const pool = await makePool(sealer, random)
     const known = new Set(pool.map(({ bytes }) => hex(bytes)))
-    const rounds = count(10_000, 1_000)
     const seen = new Map<string, number>()
-    for (let done = 0; done < rounds; ) {
+    for (let done = 0; done < CHANGES; ) {
       const victim = pool[random.below(pool.length)]!
       const donor = pool[random.below(pool.length)]!
       const changed = mutate(victim.bytes, donor.bytes, random)

@@ -3,13 +3,13 @@ import { afterEach, beforeEach, describe } from 'vitest'
 import { ProcessWorkspace } from '../cli/processes.ts'
 import { zombieCases } from '../cli/zombies.ts'
 import { type DynamoDbEngine, dynamoDbEngines } from './aws.ts'
-import { type EngineUnderTest, engines, type RunningService } from './engines.ts'
+import { type StoreEngine, storeEngines } from './stores.ts'
 
 // The command as it is installed, in processes of its own, on real services: documents in a bucket or a folder, locks beside them or in a table.
 
-async function inBucket({ newBucket, region, endpoint }: EngineUnderTest): Promise<string> {
-  const bucket = await newBucket({ versioning: true })
-  return `s3://${bucket}/${randomBytes(4).toString('hex')}?region=${region}&endpoint=${endpoint}`
+async function inBucket(engine: StoreEngine): Promise<string> {
+  const bucket = await engine.newBucket({ versioning: true })
+  return engine.address({ bucket, prefix: randomBytes(4).toString('hex') })
 }
 
 async function inTable({ newLockTable, region, endpoint }: DynamoDbEngine): Promise<string> {
@@ -18,30 +18,32 @@ async function inTable({ newLockTable, region, endpoint }: DynamoDbEngine): Prom
 
 function commandLines(
   where: string,
-  service: RunningService<string>,
+  env: Readonly<Record<string, string>>,
   addresses: () => Promise<[store: string, lock: string]>,
+  lease?: string,
 ) {
-  describe(`two command lines on ${where}`, () => {
+  describe(`two command lines, ${where}`, () => {
     let at: ProcessWorkspace
 
     beforeEach(async () => {
-      const { accessKeyId, secretAccessKey } = service.credentials
-      at = new ProcessWorkspace({ AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey })
+      at = new ProcessWorkspace(env)
       const [store, lock] = await addresses()
       at.ok(['init', '--store', store, '--lock', lock, '--new-key', 'state.key'])
     })
     afterEach(() => at.remove())
 
-    zombieCases(() => at)
+    zombieCases(() => at, lease)
   })
 }
 
-for (const engine of engines) {
-  commandLines(`${engine.name}, locks beside the documents`, engine, async () => [await inBucket(engine), 'store'])
+for (const engine of storeEngines) {
+  const { name, env, shortestLease } = engine
+  commandLines(`${name}, locks beside the documents`, env, async () => [await inBucket(engine), 'store'], shortestLease)
 }
 for (const table of dynamoDbEngines) {
-  const bucket = engines.find(({ name }) => name === table.name) // one process has credentials for one of them
-  const where = `${bucket === undefined ? 'a folder' : table.name}, locks in DynamoDB on ${table.name}`
-  const store = () => (bucket === undefined ? 'file:./state' : inBucket(bucket))
-  commandLines(where, table, async () => [await store(), await inTable(table)])
+  const { accessKeyId, secretAccessKey } = table.credentials
+  const env = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey }
+  const bucket = storeEngines.find(({ locks }) => locks === table.name)! // one process has AWS credentials for one service
+  const where = `${bucket.name}, locks in DynamoDB on ${table.name}`
+  commandLines(where, { ...bucket.env, ...env }, async () => [await inBucket(bucket), await inTable(table)])
 }

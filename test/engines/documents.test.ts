@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { bytes, openStore, type Store } from '../../src/index.ts'
-import { s3Store } from '../../src/s3/index.ts'
-import { type FaultAction, type FaultProxy, type FaultRule, startFaultProxy } from '../../src/testing/index.ts'
+import type { FaultAction, FaultProxy, FaultRule } from '../../src/testing/index.ts'
 import { randomFrom } from '../file/random.ts'
-import { count, engines } from './engines.ts'
+import { count } from './engines.ts'
 import { begin, judge, LoadedProcess } from './mixed-load.ts'
+import { type StoreEngine, startProxyBefore, storeEngines } from './stores.ts'
 
 const SMALL = 350
 const LARGE = 20_000
@@ -15,7 +15,7 @@ const ATTEMPT_MS = 1_000
 const PATIENCE = [30_000, 30_000, 1_500] // of each process, for one call, in ms: the last one gives up soon
 const LATE_MS = ATTEMPT_MS + 200 // the attempt is given up by then
 
-const FAULTS: readonly (FaultAction | 'cut')[] = [
+const faultsOf = ({ busy }: StoreEngine): readonly (FaultAction | 'cut')[] => [
   'cut',
   { do: 'drop-request' },
   { do: 'drop-answer' },
@@ -24,15 +24,16 @@ const FAULTS: readonly (FaultAction | 'cut')[] = [
   { do: 'delay-answer', ms: LATE_MS },
   { do: 'double', ms: 30 },
   { do: 'double', answer: 'second' },
-  { do: 'status', status: 503, code: 'SlowDown' },
+  { do: 'status', ...busy },
   { do: 'status', status: 500, code: 'InternalError', when: 'after' },
   { do: 'stall' },
   { do: 'stall', when: 'after' },
   { do: 'truncate', bytes: 7 },
 ]
 
-for (const engine of engines) {
-  describe(`documents on ${engine.name}, behind the proxy`, () => {
+for (const engine of storeEngines) {
+  const { unchanged } = engine
+  describe(`documents, ${engine.name}, behind the proxy`, () => {
     let proxy: FaultProxy
     let opened: Store[]
     /** Opens the bucket as another process does. */
@@ -42,14 +43,13 @@ for (const engine of engines) {
     ) => Promise<Store>
 
     beforeEach(async () => {
-      const { region, credentials } = engine
-      proxy = await startFaultProxy(engine.endpoint)
+      proxy = await startProxyBefore(engine)
       opened = []
       const bucket = await engine.newBucket({ versioning: true })
       process.env.STATE_KEY = randomBytes(32).toString('base64')
       open = async (way, limits = { attemptMs: 60_000, operationMs: 120_000 }) => {
         const endpoint = way === 'past it' ? engine.endpoint : proxy.endpoint
-        const store = s3Store({ bucket, prefix: 'team/prod', endpoint, region, credentials })
+        const store = engine.open({ bucket, prefix: 'team/prod', endpoint })
         opened.push(await openStore({ store, keys: 'env:STATE_KEY', memory: false, limits }))
         return opened.at(-1)!
       }
@@ -78,22 +78,23 @@ for (const engine of engines) {
       expect(await requestsOf(() => store!.id())).toEqual(['GetObject 200'])
       const document = store!.document('shop/prod', bytes())
       expect(await requestsOf(() => document.read())).toEqual(['GetObject 200'])
-      expect(await requestsOf(() => document.read())).toEqual(['GetObject 304'])
+      expect(await requestsOf(() => document.read())).toEqual([`GetObject ${unchanged}`])
       await elsewhere.commit(randomBytes(LARGE), any)
       expect(await requestsOf(() => document.read())).toEqual(['GetObject 200', 'GetObject 200'])
-      expect(await requestsOf(() => document.read())).toEqual(['GetObject 304'])
+      expect(await requestsOf(() => document.read())).toEqual([`GetObject ${unchanged}`])
       expect(await requestsOf(() => document.commit(randomBytes(SMALL), any))).toEqual(['PutObject 200'])
       expect(await requestsOf(() => document.commit(randomBytes(LARGE), any))).toEqual([
         'PutObject 200',
         'PutObject 200',
       ])
-      expect(await requestsOf(() => document.status())).toEqual(['GetObject 304'])
+      expect(await requestsOf(() => document.status())).toEqual([`GetObject ${unchanged}`])
     })
 
     test(`of ${PATIENCE.length * CALLS} calls by three processes, over a network that fails at every sixth request, nothing acknowledged is lost, and nothing is done twice`, async () => {
       const direct = await open('past it')
       await begin(direct)
-      const rules = planFaults(proxy)
+      const faults = faultsOf(engine)
+      const rules = planFaults(proxy, faults)
       const processes: LoadedProcess[] = []
       for (const [index, operationMs] of PATIENCE.entries()) {
         const store = await open('through the proxy', { attemptMs: ATTEMPT_MS, operationMs })
@@ -105,18 +106,18 @@ for (const engine of engines) {
 
       const told = await judge(direct, processes)
       expect(told).toBeGreaterThan(CALLS)
-      const happened = new Set(rules.flatMap(({ fired }, index) => (fired > 0 ? [index % FAULTS.length] : [])))
-      expect(happened.size, 'kinds of fault that happened').toBe(FAULTS.length)
+      const happened = new Set(rules.flatMap(({ fired }, index) => (fired > 0 ? [index % faults.length] : [])))
+      expect(happened.size, 'kinds of fault that happened').toBe(faults.length)
     })
   })
 }
 
 /** Plans one fault after the other, all kinds in turn, each some requests after the one before: one in six or so. */
-function planFaults(proxy: FaultProxy): FaultRule[] {
+function planFaults(proxy: FaultProxy, faults: readonly (FaultAction | 'cut')[]): FaultRule[] {
   const random = randomFrom(4)
   const rules: FaultRule[] = []
   for (let nth = 1; nth <= 20 * PATIENCE.length * CALLS; nth += 1 + Math.floor(random() * 9)) {
-    const fault = FAULTS[rules.length % FAULTS.length]!
+    const fault = faults[rules.length % faults.length]!
     rules.push(fault === 'cut' ? proxy.cut({ nth }) : proxy.faults.add({ nth }, fault))
   }
   return rules

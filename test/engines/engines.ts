@@ -7,6 +7,8 @@ import {
 } from '@aws-sdk/client-s3'
 import type { S3Engine } from '../../src/testing/s3-matrix/index.ts'
 
+export { count } from '../counts.ts'
+
 /** A service that runs for the tests, and how clients reach it. */
 export interface RunningService<N extends string> {
   readonly name: N
@@ -23,11 +25,6 @@ export interface EngineUnderTest extends RunningService<S3Engine> {
 
 /** Every engine that the suites run on. `npm run test:engines` provides them; one that is missing fails every suite. */
 export const engines: readonly EngineUnderTest[] = [engine('localstack'), engine('minio')]
-
-/** `full` when everything is to be proven (`npm run prove`), else `reduced`. */
-export function count(full: number, reduced: number): number {
-  return process.env.KEELSTATE_PROVE ? full : reduced
-}
 
 /** What `npm run test:engines` says of a service. */
 export function runningService<N extends string>(name: N): RunningService<N> {
@@ -62,7 +59,8 @@ function engine(name: S3Engine): EngineUnderTest {
   }
 }
 
-function required(variable: string): string {
+/** What `npm run test:engines` sets. */
+export function required(variable: string): string {
   const value = process.env[variable]
   if (!value)
     throw new Error(`${variable} is not set: run these suites by \`npm run test:engines\`, which provides the engines.`)

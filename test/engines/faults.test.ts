@@ -1,14 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ObjectStore } from '../../src/core/store.ts'
-import { s3Store } from '../../src/s3/index.ts'
-import { type FaultProxy, startFaultProxy } from '../../src/testing/proxy.ts'
-import { engines } from './engines.ts'
+import type { FaultProxy } from '../../src/testing/proxy.ts'
+import { startProxyBefore, storeEngines } from './stores.ts'
 
 const HEAD = 'heads/state/shop/prod/~'
 const ABSENT = { ifAbsent: true } as const
 
-for (const engine of engines) {
+for (const engine of storeEngines) {
   describe(`${engine.name} behind a network that fails`, () => {
     let proxy: FaultProxy
     /** Through the proxy, and beside it. */
@@ -16,11 +15,10 @@ for (const engine of engines) {
     let beside: ObjectStore
 
     beforeEach(async () => {
-      const { region, credentials } = engine
       const bucket = await engine.newBucket()
-      proxy = await startFaultProxy(engine.endpoint)
-      store = s3Store({ bucket, endpoint: proxy.endpoint, region, credentials })
-      beside = s3Store({ bucket, endpoint: engine.endpoint, region, credentials })
+      proxy = await startProxyBefore(engine)
+      store = engine.open({ bucket, endpoint: proxy.endpoint })
+      beside = engine.open({ bucket })
     })
 
     afterEach(async () => {
@@ -92,7 +90,7 @@ for (const engine of engines) {
         proxy.faults.add({ operation: 'GetObject' }, { do: 'truncate', bytes })
         await expect(store.get(HEAD)).rejects.toMatchObject({ code: 'Unavailable' })
       }
-      proxy.faults.add({ operation: 'ListObjectsV2' }, { do: 'truncate', bytes: 40 })
+      proxy.faults.add({ method: 'GET', key: 'heads/' }, { do: 'truncate', bytes: 40 })
       await expect(store.list('heads/')).rejects.toMatchObject({ code: 'Unavailable' })
     })
 

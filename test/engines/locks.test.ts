@@ -4,11 +4,10 @@ import { deployment } from '../../src/deployments/index.ts'
 import { StaticKeyProvider } from '../../src/encrypt/index.ts'
 import { openStore } from '../../src/index.ts'
 import { dynamoDbLockStore } from '../../src/locking/index.ts'
-import { s3Store } from '../../src/s3/index.ts'
 import { registerSuite, testBackend, testLockStore } from '../../src/testing/index.ts'
 import { dynamoHarness } from '../locking/dynamo.ts'
-import { dynamoDbEngines } from './aws.ts'
-import { engines } from './engines.ts'
+import { type DynamoDbEngine, dynamoDbEngines } from './aws.ts'
+import { storeEngines } from './stores.ts'
 
 const TIMEOUT_MS = 10 * 60_000
 
@@ -16,24 +15,26 @@ for (const engine of dynamoDbEngines) {
   registerSuite(testLockStore(dynamoHarness(`DynamoDB on ${engine.name}`, () => engine)), { describe, it }, TIMEOUT_MS)
 }
 
+const lockTable = ({ endpoint, region, credentials }: DynamoDbEngine, table: string) =>
+  dynamoDbLockStore({ table, endpoint, region, credentials })
+
 // Deployments as a team has them: documents in a bucket, locks in a table or beside the documents.
-for (const engine of engines) {
-  const table = dynamoDbEngines.find(({ name }) => name === engine.name)
+for (const engine of storeEngines) {
+  const table = dynamoDbEngines.find(({ name }) => engine.locks === name)
   registerSuite(
     testBackend({
-      name: `s3 on ${engine.name}, locks ${table === undefined ? 'beside the documents' : 'in DynamoDB'}`,
+      name: `${engine.name}, locks ${table === undefined ? 'beside the documents' : 'in DynamoDB'}`,
       clock: true,
       stored: false,
       async open(environment) {
-        const { endpoint, region, credentials } = engine
         const [bucket, locks] = await Promise.all([engine.newBucket({ versioning: true }), table?.newLockTable()])
         const prefix = randomBytes(4).toString('hex')
         const open = () =>
           openStore({
-            store: s3Store({ bucket, prefix, endpoint, region, credentials }),
+            store: engine.open({ bucket, prefix }),
             keys: [new StaticKeyProvider({ key: Buffer.alloc(32, 7) })],
             memory: false,
-            ...(locks !== undefined && { lock: dynamoDbLockStore({ table: locks, endpoint, region, credentials }) }),
+            ...(table && locks && { lock: lockTable(table, locks) }),
             ...(environment && { environment }),
           })
         await (await open()).init()

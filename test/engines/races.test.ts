@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { KeelstateError } from '../../src/core/errors.ts'
 import type { ObjectStore, PutCondition } from '../../src/core/store.ts'
-import { s3Store } from '../../src/s3/index.ts'
-import { count, type EngineUnderTest, engines } from './engines.ts'
+import { count } from './engines.ts'
+import { type StoreEngine, storeEngines } from './stores.ts'
 
 const WRITERS = 16
 const ROUNDS = count(200, 50)
 
-for (const engine of engines) {
+for (const engine of storeEngines) {
   for (const versioning of [false, true]) {
     describe(`${engine.name}, ${versioning ? 'versioned' : 'plain'} bucket`, () => {
       test(`of ${WRITERS} racing creators exactly one wins, in each of ${ROUNDS} rounds`, async () => {
@@ -55,13 +55,9 @@ async function race(
 }
 
 /** Writers with a connection of their own each, on one bucket. */
-async function open(
-  engine: EngineUnderTest,
-  versioning: boolean,
-): Promise<AsyncDisposable & { stores: ObjectStore[] }> {
-  const { endpoint, region, credentials } = engine
+async function open(engine: StoreEngine, versioning: boolean): Promise<AsyncDisposable & { stores: ObjectStore[] }> {
   const bucket = await engine.newBucket({ versioning })
-  const stores = Array.from({ length: WRITERS }, () => s3Store({ bucket, endpoint, region, credentials }))
+  const stores = Array.from({ length: WRITERS }, () => engine.open({ bucket }))
   return {
     stores,
     async [Symbol.asyncDispose]() {

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 import { documentName, headKey, objectKey } from '../../src/core/names.ts'
 import { decodeName, decodeSegment, foldersOfPrefix, pathOfKey } from '../../src/file/paths.ts'
 import { HOSTILE_NAMES } from '../../src/testing/object-store/bodies.ts'
+import { count, reportCounts } from '../counts.ts'
 import { randomFrom } from './random.ts'
 
 const PIECES = [
@@ -31,7 +32,8 @@ const PIECES = [
   '=61',
   '+a',
 ]
-const KEYS = Number(process.env.KEELSTATE_PROVE ? 500_000 : 20_000)
+const KEYS = count(500_000, 5_000)
+reportCounts(import.meta.filename, { keys: KEYS }, '7')
 
 /** Keys that are likely to meet each other, in whatever a driver makes of them. */
 function* keys(count: number): Generator<string> {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { expect, it, vi } from 'vitest'
 import { fileStore } from '../../src/file/index.ts'
+import { count, reportCounts } from '../counts.ts'
 import { program, run, start } from './children.ts'
 import { testFolder } from './folder.ts'
 import { bodyOf, numberOf, objectKeyOf } from './programs/numbered.ts'
@@ -12,8 +13,13 @@ vi.setConfig({ testTimeout: 900_000 }) // full counts on a busy machine; a quiet
 
 const HEAD = 'heads/state/counter/~'
 const PROCESSES = 4
-const INCREMENTS = Number(process.env.KEELSTATE_PROVE ? 2_000 : 500)
-const KILLS = Number(process.env.KEELSTATE_PROVE ? 200 : 40)
+const INCREMENTS = count(2_000, 150)
+const KILLS = count(200, 15)
+reportCounts(
+  import.meta.filename,
+  { processes: PROCESSES, 'increments of each': INCREMENTS, 'rounds of kills': KILLS },
+  '11',
+)
 
 it(`${PROCESSES} processes that each add one ${INCREMENTS} times to one counter add up exactly`, async () => {
   const root = await testFolder()

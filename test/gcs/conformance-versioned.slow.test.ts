@@ -1,8 +1,10 @@
 import { describe, it } from 'vitest'
 import { registerSuite, testObjectStore } from '../../src/testing/index.ts'
+import { count, reportCounts } from '../counts.ts'
 import { fixtureHarness } from './fixture-harness.ts'
 
-const rounds = Number(process.env.KEELSTATE_PROVE ? 200 : 50)
+const rounds = count(200, 8)
+reportCounts(import.meta.filename, { 'rounds of races': rounds })
 
 registerSuite(
   testObjectStore(fixtureHarness('gcs on the fixture, versioned', true), { rounds, bigBytes: 3 * 1024 * 1024 }),

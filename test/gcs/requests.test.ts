@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { getEventListeners } from 'node:events'
 import { Storage } from '@google-cloud/storage'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { KeelstateError } from '../../src/core/errors.ts'
@@ -103,6 +104,21 @@ describe('what a call sends', () => {
       .get(OBJECT)
       .catch((error: unknown) => error)
     expect(KeelstateError.is(unpaid, 'InvalidOptions') && unpaid.hint).toContain('userProject=')
+  })
+
+  it('is no warning about listeners for a deletion of many, and the signal of its caller is left as it was', async () => {
+    const warnings: Error[] = []
+    const note = (warning: Error) => void warnings.push(warning)
+    process.on('warning', note)
+    const { signal } = new AbortController()
+    await open().delete(
+      Array.from({ length: 40 }, (_, n) => `objects/state/doc/~/${n}`),
+      { signal },
+    )
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('warning', note)
+    expect(warnings).toEqual([])
+    expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
   it('is one attempt, whatever the service answers, also through a client that would repeat it', async () => {

@@ -5,6 +5,7 @@ import { decode } from '../../src/go-json/decode.ts'
 import { decodeExactly } from '../../src/go-json/decode-exact.ts'
 import { encode } from '../../src/go-json/encode.ts'
 import * as shapes from '../../src/go-json/shape.ts'
+import { count, reportCounts } from '../counts.ts'
 
 /** Documents that stress where `JSON.parse` and Go differ: repeated and folded names, odd numbers, escapes, bytes that are not UTF-8. */
 class Documents {
@@ -152,10 +153,12 @@ const shape = shapes.struct({
   'attrs?': shapes.map(shapes.any),
 })
 
+const DOCUMENTS = count(50_000, 2_000)
+reportCounts(import.meta.filename, { documents: DOCUMENTS }, '1')
+
 describe('the quick reader', () => {
   it('reads or refuses every document as the exact reader does, and what it read can be written and read again', () => {
     const documents = new Documents(1)
-    const count = Number(process.env['KEELSTATE_PROVE'] ? 50_000 : 2_000)
     const attempt = (read: typeof decode, bytes: Buffer) => {
       try {
         return { value: read(bytes, shape, { what: 'document' }) }
@@ -165,7 +168,7 @@ describe('the quick reader', () => {
       }
     }
     let read = 0
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < DOCUMENTS; i++) {
       const bytes = documents.next(shape)
       const quick = attempt(decode, bytes)
       // not toStrictEqual: it takes a member named `constructor` for one
@@ -178,7 +181,7 @@ describe('the quick reader', () => {
         if (Buffer.compare(again, written) !== 0) expect.fail(`written in two ways: ${bytes.toString('base64')}`)
       }
     }
-    expect(read).toBeGreaterThan(count / 20)
-    expect(count - read).toBeGreaterThan(count / 20)
+    expect(read).toBeGreaterThan(DOCUMENTS / 20)
+    expect(DOCUMENTS - read).toBeGreaterThan(DOCUMENTS / 20)
   })
 })

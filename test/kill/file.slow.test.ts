@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { count, reportCounts } from '../counts.ts'
 import { bundle } from './bundle.ts'
 import { filePlace, type Place } from './places.ts'
 import { SINGLE } from './scripts.ts'
@@ -13,9 +14,13 @@ import {
 } from './trials.ts'
 
 const writer = await bundle(new URL('programs/writer.ts', import.meta.url))
-const PROVE = process.env.KEELSTATE_PROVE !== undefined
-const ROUNDS = PROVE ? 600 : 42
-const STORES = PROVE ? 200 : 20
+const ROUNDS = count(600, 30)
+const STORES = count(200, 12)
+reportCounts(
+  import.meta.filename,
+  { 'processes killed at work': ROUNDS, 'killed while they make a store': STORES },
+  '7–10',
+)
 const TIMEOUT_MS = 30 * 60_000
 
 it(

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { json } from '../../src/index.ts'
+import { count, reportCounts } from '../counts.ts'
 import { run } from '../file/children.ts'
 import { bundle } from './bundle.ts'
 import { filePlace } from './places.ts'
@@ -7,7 +8,8 @@ import { digestOf } from './state.ts'
 
 const incrementer = await bundle(new URL('programs/incrementer.ts', import.meta.url))
 const PROCESSES = 4
-const INCREMENTS = process.env.KEELSTATE_PROVE === undefined ? 75 : 2_000
+const INCREMENTS = count(2_000, 50)
+reportCounts(import.meta.filename, { processes: PROCESSES, 'increments of each': INCREMENTS })
 
 it(
   `${PROCESSES} processes that each add one to a document ${INCREMENTS} times add up exactly, and each addition is a revision of its own`,

@@ -5,8 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { onTestFinished } from 'vitest'
 import { fileStore } from '../../src/file/index.ts'
 import { type ObjectStore, openStore, type Store } from '../../src/index.ts'
-import { parseS3Address, s3Store } from '../../src/s3/index.ts'
-import { startS3Server } from '../../src/testing/index.ts'
+import type { Cloud } from '../clouds.ts'
 import { testFolder } from '../file/folder.ts'
 
 /** Where an encrypted store lies that processes work on until they are killed. */
@@ -40,18 +39,9 @@ export async function filePlace(): Promise<Place> {
 }
 
 /** A server in this process: it outlives its clients, and so does what they sent. */
-export async function s3Place(): Promise<Place> {
-  const server = await startS3Server()
-  onTestFinished(() => server.close())
-  server.createBucket('state')
-  const { accessKeyId, secretAccessKey } = server.credential
-  const address = `s3://state/kept?region=${server.region}&endpoint=${server.endpoint}`
-  const open = () => s3Store({ ...parseS3Address(address), credentials: server.credential })
-  const env = {
-    AWS_ACCESS_KEY_ID: accessKeyId,
-    AWS_SECRET_ACCESS_KEY: secretAccessKey,
-    AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
-  }
+export async function cloudPlace(cloud: Cloud): Promise<Place> {
+  const { server, address, env, open, close } = await cloud.start()
+  onTestFinished(close)
   return await placeOn(await testFolder(), address, env, open, async () => {
     await sleep(20) // what a dead client sent may still lie in the sockets
     await server.settled()

@@ -66,8 +66,13 @@ export async function killAtEachRequestWhileMade(program: string, open: () => Pr
   }
 }
 
-/** Of `count` deaths at random moments, some came before the first operation, many in one, and some after the last. */
+/**
+ * Of `count` deaths at random moments, some came before the first operation, many in one, and some after the last. When there are few, the moments of
+ * the beginning and of the end are one or two each, and a busy machine may miss them.
+ */
 export function expectEverywhere(tally: Tally, count: number): void {
   const { before, during, after, lost } = tally
-  expect([before > 0, during > count / 4, after > 1, lost > 0], JSON.stringify(tally)).not.toContain(false)
+  const few = count < 50
+  const everywhere = [few || before > 0, during > count / 4, few || after > 1, lost > 0]
+  expect(everywhere, JSON.stringify(tally)).not.toContain(false)
 }

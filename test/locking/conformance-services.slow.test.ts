@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { registerSuite, testLockStore } from '../../src/testing/index.ts'
+import { count, reportCounts } from '../counts.ts'
 import { fileHarness } from '../file/harness.ts'
 import { fixtureHarness } from '../s3/fixture-harness.ts'
 import { dynamoHarness, startDynalite } from './dynamo.ts'
 import { objectLocks } from './harness.ts'
 
-const options = { rounds: process.env.KEELSTATE_PROVE ? 100 : 10 }
+const options = { rounds: count(100, 5) }
+reportCounts(import.meta.filename, { 'rounds of races': options.rounds })
 
 let dynalite: Awaited<ReturnType<typeof startDynalite>>
 beforeAll(async () => {

@@ -9,9 +9,11 @@ import {
   registerSuite,
   testLockStore,
 } from '../../src/testing/index.ts'
+import { count, reportCounts } from '../counts.ts'
 import { objectLocks } from './harness.ts'
 
-const options = { rounds: process.env.KEELSTATE_PROVE ? 100 : 10 }
+const options = { rounds: count(100, 10) }
+reportCounts(import.meta.filename, { 'rounds of races': options.rounds })
 
 const buckets = new WeakMap<ObjectStore, MemoryBucket>()
 const openOn = (bucket: MemoryBucket) => {

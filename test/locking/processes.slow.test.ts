@@ -7,9 +7,11 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { json, openStore } from '../../src/index.ts'
+import { count, reportCounts } from '../counts.ts'
 import type { Answer, Request } from './programs/holder.ts'
 
-const ROUNDS = Number(process.env.KEELSTATE_PROVE ? 10 : 1)
+const ROUNDS = count(10, 1)
+reportCounts(import.meta.filename, { 'rounds of each way to fail': ROUNDS })
 const LEASE_MS = 1_000
 const MARGIN_MS = 5_000
 

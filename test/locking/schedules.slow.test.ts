@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { count, PROVE, reportCounts } from '../counts.ts'
 import * as mutants from './mutants.ts'
 import { runSchedule } from './schedules.ts'
 
-const SCHEDULES = Number(process.env.KEELSTATE_PROVE ? 20_000 : 300)
+const SCHEDULES = count(20_000, 200)
 const TIMEOUT_MS = 4 * 3_600_000 // for the full proof
 const AT_MOST = 3_000 // schedules until a wrong version must have been found out; most are within a hundred
+reportCounts(import.meta.filename, { schedules: SCHEDULES }, `1–${SCHEDULES / 2}`)
 
 describe('random schedules of holders, zombies, forced releases and lost records, over a bad network', () => {
   it.each(['table', 'objects'] as const)(
@@ -26,7 +28,7 @@ describe('random schedules of holders, zombies, forced releases and lost records
   const { acquireKeepsClean, earlyReadTrusted, takeOverWithoutToken, leaseFromLastAttempt: _, ...common } = mutants
   const rare = { acquireKeepsClean, earlyReadTrusted, takeOverWithoutToken } // one schedule in a hundred
   // A lease that counts from the last attempt needs too many coincidences to turn up here; it is played in mutations.test.ts.
-  const sought = process.env.KEELSTATE_PROVE ? { ...common, ...rare } : common
+  const sought = PROVE ? { ...common, ...rare } : common
   it.each(Object.entries(sought))(
     'find out %s',
     async (_name, mutant) => {

@@ -2,11 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileStore } from '../../src/file/index.ts'
-import { gcsStore } from '../../src/gcs/index.ts'
 import type { ObjectStore } from '../../src/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
-import { s3Store } from '../../src/s3/index.ts'
-import { faultyStore, startGcsServer, startS3Server, type VerdictPlace } from '../../src/testing/index.ts'
+import { faultyStore, type VerdictPlace } from '../../src/testing/index.ts'
+import { type Cloud, cloudOf } from '../clouds.ts'
 
 /** A place in this process: faults act between the mechanism and the driver. */
 export function inProcess(direct: ObjectStore, through: ObjectStore): VerdictPlace {
@@ -43,12 +42,9 @@ export async function filePlace(): Promise<VerdictPlace> {
   }
 }
 
-/** The S3 driver and the real SDK, before a strict fixture server that makes the faults. */
-export async function s3FixturePlace(): Promise<VerdictPlace> {
-  const server = await startS3Server()
-  server.createBucket('state', { versioning: 'enabled' })
-  const { endpoint, region, credentials } = server.clientConfig
-  const open = () => s3Store({ bucket: 'state', prefix: 'a/prefix', endpoint, region, credentials })
+/** The driver and the real client of a cloud, before a strict fixture server that makes the faults. */
+export async function cloudPlace(scheme: Cloud['scheme']): Promise<VerdictPlace> {
+  const { server, open, close } = await cloudOf(scheme).start({ versioning: true })
   const [through, direct] = [open(), open()]
   return {
     through,
@@ -57,25 +53,7 @@ export async function s3FixturePlace(): Promise<VerdictPlace> {
     settled: () => server.settled(),
     async close() {
       await Promise.all([through.close(), direct.close()])
-      await server.close()
-    },
-  }
-}
-
-/** The GCS driver and the real client, before a strict fixture server that makes the faults. */
-export async function gcsFixturePlace(): Promise<VerdictPlace> {
-  const server = await startGcsServer()
-  server.createBucket('state', { versioning: true })
-  const open = () => gcsStore({ ...server.clientConfig, bucket: 'state', prefix: 'a/prefix' })
-  const [through, direct] = [open(), open()]
-  return {
-    through,
-    direct,
-    faults: server.faults,
-    settled: () => server.settled(),
-    async close() {
-      await Promise.all([through.close(), direct.close()])
-      await server.close()
+      await close()
     },
   }
 }

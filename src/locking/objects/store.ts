@@ -7,10 +7,16 @@ import { type LockRecord, parseRecord } from '../record.ts'
 const FORMAT = 'keelstate-lock/1'
 const RECORDS_AT_ONCE = 16 // that `list` reads side by side
 
+// A lease is renewed when a third of it has passed, and a renewal that meets somebody else's write (a proof, a release by a process that works
+// under the same lock) comes an interval later: the second attempt still has to be in time.
+const INTERVALS_PER_LEASE = 4
+
 /** Keeps lock records as objects beside the documents: no further service is needed. One object per document, moved by conditional writes. */
 export function objectLockStore(store: ObjectStore): LockStore {
+  const { writeIntervalMs } = store.capabilities
   return {
     address: store.address,
+    ...(writeIntervalMs !== undefined && { shortestLeaseMs: INTERVALS_PER_LEASE * writeIntervalMs }),
     async read({ name }, options = {}) {
       const stored = await store.get(lockKey(name), options)
       return stored === undefined || stored === 'unchanged' ? undefined : decode(stored, lockKey(name))

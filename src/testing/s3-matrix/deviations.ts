@@ -1,3 +1,4 @@
+import { type MatrixObservations, matrixProblems } from '../matrix.ts'
 import { S3_MATRIX, type S3MatrixRow } from './rows.ts'
 
 /** Engines whose deviations are known. */
@@ -25,32 +26,16 @@ export const S3_DEVIATIONS: Record<S3Engine, Readonly<Record<string, string>>> =
   },
 }
 
-/** What an engine answered, by row. */
-export type S3Observations = Readonly<Record<string, string>>
-
 /**
  * Compares what was observed with what S3 answers and with the known deviations of the engine: none for S3 and for anything that claims to be like it.
  *
  * @returns one line for each difference: a deviation that is not known, or a known one that is no longer true.
  */
 export function s3MatrixProblems(
-  observed: S3Observations,
+  observed: MatrixObservations,
   engine?: S3Engine,
   rows: readonly S3MatrixRow[] = S3_MATRIX,
 ): string[] {
-  const deviations = engine === undefined ? {} : S3_DEVIATIONS[engine]
-  const problems = Object.keys(deviations)
-    .filter((id) => !rows.some((row) => row.id === id))
-    .map((id) => `${id}: a deviation is known for a row that does not exist`)
-  for (const { id, expected } of rows) {
-    const known = deviations[id]
-    const answer = observed[id] ?? 'not observed'
-    if (known === expected) problems.push(`${id}: the known deviation is what S3 answers`)
-    else if (answer !== (known ?? expected)) {
-      problems.push(
-        `${id}: ${answer}, where ${known === undefined ? 'S3 answers' : `${engine} is known for`} ${expected}`,
-      )
-    }
-  }
-  return problems
+  const subject = engine === undefined ? undefined : { name: engine, deviations: S3_DEVIATIONS[engine] }
+  return matrixProblems(observed, rows, { service: 'S3', engine: subject })
 }

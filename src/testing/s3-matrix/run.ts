@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { S3Observations } from './deviations.ts'
+import type { MatrixObservations } from '../matrix.ts'
 import { S3_MATRIX, type S3MatrixRow, type S3MatrixTokens } from './rows.ts'
 
 const SILENCE_MS = 15_000 // a body that LocalStack damaged is announced longer than it is, and its rest never comes
@@ -19,7 +19,7 @@ export interface S3Endpoint {
 export async function runS3Matrix(
   service: S3Endpoint,
   rows: readonly S3MatrixRow[] = S3_MATRIX,
-): Promise<S3Observations> {
+): Promise<MatrixObservations> {
   const run = new MatrixRun(service, await import('@aws-sdk/client-s3'))
   try {
     await run.begin()

@@ -1,4 +1,5 @@
 import { fileStore } from '../../../src/file/index.ts'
+import { gcsStore, parseGcsAddress } from '../../../src/gcs/index.ts'
 import type {
   CallOptions,
   GetOptions,
@@ -28,12 +29,9 @@ export class MortalStore implements ObjectStore {
     this.capabilities = inner.capabilities
   }
 
-  /** Opens `file:PATH` or `s3://…`. */
+  /** Opens `file:PATH`, `s3://…` or `gs://…`. */
   static async at(address: string, dieAt: Task['dieAt']): Promise<MortalStore> {
-    const inner = address.startsWith('file:')
-      ? fileStore({ root: address.slice('file:'.length) })
-      : s3Store(parseS3Address(address))
-    return new MortalStore(inner, dieAt)
+    return new MortalStore(storeAt(address), dieAt)
   }
 
   /** From now on requests count. */
@@ -74,6 +72,11 @@ export class MortalStore implements ObjectStore {
     if (last) return await die()
     return answer
   }
+}
+
+function storeAt(address: string): ObjectStore {
+  if (address.startsWith('file:')) return fileStore({ root: address.slice('file:'.length) })
+  return address.startsWith('gs:') ? gcsStore(parseGcsAddress(address)) : s3Store(parseS3Address(address))
 }
 
 function die(): Promise<never> {
