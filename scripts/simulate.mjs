@@ -56,11 +56,11 @@ function options() {
 async function main(values) {
   const plain = await bundleSimulation([])
   try {
-    const { MUTATIONS, PROFILES } = await import(plain.url)
+    const { MUTATIONS, PROFILES, runSchedule } = await import(plain.url)
     if (values['list-mutations'])
       return list(MUTATIONS.map(({ name, rule, within }) => [name, `${rule} (found within ${within})`]))
     if (values['list-profiles']) return list(Object.entries(PROFILES).map(([name, { about }]) => [name, about]))
-    if (values.mutation !== undefined) return await mutations(MUTATIONS, values)
+    if (values.mutation !== undefined) return await mutations(MUTATIONS, runSchedule, values)
     if (!Object.hasOwn(PROFILES, values.profile)) throw new Usage(`there is no profile "${values.profile}"`)
     return await schedules(plain.url, values)
   } finally {
@@ -100,12 +100,12 @@ async function schedules(url, { schedules, seed, profile, workers }) {
   return sum.failed === 0 ? 0 : 1
 }
 
-/** Versions that lack a rule: each must be found. */
-async function mutations(all, { mutation, seed, workers }) {
+/** Versions that lack a rule: each must be found, in a schedule that the right version survives. */
+async function mutations(all, runRight, { mutation, seed, workers }) {
   const wanted = mutation === 'all' ? all : all.filter(({ name }) => name === mutation)
   if (wanted.length === 0) throw new Usage(`there is no mutation "${mutation}"`)
   let missed = 0
-  for (const { name, patches, within } of wanted) {
+  for (const { name, patches, profile, within } of wanted) {
     const bundle = await bundleSimulation(patches)
     let found
     try {
@@ -116,9 +116,14 @@ async function mutations(all, { mutation, seed, workers }) {
     } finally {
       await bundle.remove()
     }
-    if (found === undefined) missed++
+    const right = found === undefined ? undefined : await runRight(found.seed, { profile })
     const outcome =
-      found === undefined ? `NOT FOUND in ${within} schedules` : `found by seed ${found.seed}: ${found.violations[0]}`
+      found === undefined
+        ? `NOT FOUND in ${within} schedules`
+        : right.violations.length > 0
+          ? `seed ${found.seed} breaks the right version too: ${right.violations[0]}`
+          : `found by seed ${found.seed}: ${found.violations[0]}`
+    if (!outcome.startsWith('found')) missed++
     process.stdout.write(`${name}: ${outcome}\n`)
     if (found !== undefined && wanted.length === 1) say(`${found.violations.join('\n')}\n${found.story}`)
   }

@@ -67,7 +67,8 @@ export class Network {
     const weather = this.#weather()
     const random = () => this.#time.random()
     const within = ([from, to]: readonly [number, number]) => from + random() * (to - from)
-    const fate = fateIn(weather, random())
+    const chance = random()
+    const fate = weather.only?.includes(operation) === false ? 'fine' : fateIn(weather, chance)
     const { world } = this.#time
     await world.sleep(within(weather.latencyMs))
     const later = () => world.timer(within(weather.lateMs), () => void execute().catch(() => undefined))
@@ -121,7 +122,7 @@ function untilAborted<T>(answer: Promise<T>, operation: string, key: string, sig
       reject(new KeelstateError('Aborted', { operation, key, message: `${operation} of ${key} was aborted.` }))
     if (signal.aborted) return onAbort()
     signal.addEventListener('abort', onAbort, { once: true })
-    answer.then(resolve, reject)
+    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
   })
 }
 

@@ -6,6 +6,8 @@ export interface Weather {
   lateMs: readonly [number, number]
   /** How often an accident is silent: nothing is heard of the request any more, instead of a connection that is reset. */
   silence: number
+  /** Which requests have accidents, such as `lock read`; default all. */
+  only?: readonly string[]
   /** The request never arrives. */
   lostRequest: number
   /** It is executed, and the answer never comes back. */

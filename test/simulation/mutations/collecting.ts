@@ -2,15 +2,7 @@ import { FAIR, type Profile, profile, WRITERS } from '../../../src/testing/simul
 import type { Mutation } from './mutation.ts'
 
 const file = 'core/collect.ts'
-const KNOWN_AFTER = `    const now = await prepareContent(
-      writer.access,
-      body,
-      await writer.keysFor(head, deadline),
-      head?.header.seq ?? 0,
-      deadline,
-    )
-    if ('inline' in now) return { now }
-    return { now: { ...now, upload: { ...now.upload, knownSeq: writer.known?.head?.header.seq ?? 0 } } }`
+const PREPARED = 'await prepareContent(access, bytes, draft.keys, knownSeq, deadline)'
 
 /** Large contents that are long on their way, and collectors. */
 const uploads = (about: string, ...more: Partial<Profile>[]) =>
@@ -52,17 +44,9 @@ export const COLLECTING: readonly Mutation[] = [
     rule: 'an upload counts as begun when the head was known that was read after it',
     patches: [
       {
-        file: 'core/document-changes.ts',
-        from: `    return {
-      now: await prepareContent(
-        writer.access,
-        body,
-        await writer.keysFor(head, deadline),
-        head?.header.seq ?? 0,
-        deadline,
-      ),
-    }`,
-        to: KNOWN_AFTER,
+        file: 'core/additions.ts',
+        from: PREPARED,
+        to: `((now) => 'inline' in now ? now : { ...now, upload: { ...now.upload, knownSeq: this.writer.known?.head?.header.seq ?? 0 } })(${PREPARED})`,
       },
     ],
     profile: uploads('writers of several large contents at a time beside collectors', {
