@@ -5,6 +5,7 @@ import { type Environment, systemEnvironment } from './core/environment.ts'
 import { KeelstateError } from './core/errors.ts'
 import { ProcessMemory } from './core/memory.ts'
 import { defaultMemoryFolder, FileMemory } from './core/memory-file.ts'
+import { defaultCacheFolder, FolderObjectCache, type ObjectCache } from './core/object-cache.ts'
 import { DEFAULT_LIMITS, type Limits } from './core/retry.ts'
 import { Store } from './core/state-store.ts'
 import type { ObjectStore } from './core/store.ts'
@@ -35,12 +36,23 @@ export interface OpenStoreOptions {
    * `$XDG_STATE_HOME/keelstate`. `false`: only this process remembers.
    */
   memory?: string | false
-  /** Bytes of opened contents kept for unchanged documents; default 64 MiB. */
+  /** Bytes of opened contents kept in memory for unchanged documents; default 64 MiB. */
   cacheBytes?: number
+  /**
+   * Where immutable objects are kept on this machine, sealed as they are stored, so that the next process need not fetch what has not changed. A
+   * folder, perhaps with a limit; default `$XDG_CACHE_HOME/keelstate` and 512 MiB for stores in a bucket. `false`: nowhere.
+   */
+  cache?: false | string | CacheOptions
   /** Timeouts in ms. */
   limits?: Partial<Limits>
   /** Clock and randomness, for tests. */
   environment?: Environment
+}
+
+export interface CacheOptions {
+  folder?: string
+  /** What was used longest ago goes first; default 512 MiB. */
+  maxBytes?: number
 }
 
 const KNOWN: Record<keyof OpenStoreOptions, true> = {
@@ -51,6 +63,7 @@ const KNOWN: Record<keyof OpenStoreOptions, true> = {
   by: true,
   memory: true,
   cacheBytes: true,
+  cache: true,
   limits: true,
   environment: true,
 }
@@ -85,6 +98,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     throw invalid('store', 'store must be an address or an ObjectStore.', STORE_FORMS)
   makeSealer(keys, { salt: async () => new Uint8Array(16), environment }) // bad keys are told now, not at the first write
   const locks = await openLocks(options.lock ?? 'store', opened)
+  const objects = openCache(options.cache, opened)
   const lasting = opened.capabilities.durable && options.memory !== false
   return new Store({
     store: opened,
@@ -92,7 +106,6 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     locker: new LeaseLocker(locks),
     environment,
     limits,
-    close: () => locks.close(),
     memory: async (storeId) =>
       lasting
         ? await FileMemory.open(options.memory || defaultMemoryFolder(), opened.address, storeId)
@@ -101,13 +114,34 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     initialise: !opened.capabilities.durable,
     by: options.by ?? author(),
     cacheBytes: options.cacheBytes ?? DEFAULT_CACHE_BYTES,
-    forms: async () => undefined,
+    ...(objects && { objects }),
+    forms: async (type) =>
+      type === 'snapshot' ? (await import('./deployments/snapshot-form.ts')).snapshotForm : undefined,
   })
+}
+
+/** A folder needs no copy of another folder, and what ends with the process none at all; unless a cache is asked for by name. */
+function openCache(cache: OpenStoreOptions['cache'], store: ObjectStore): ObjectCache | undefined {
+  const inBucket = store.capabilities.durable && !store.address.startsWith('file:')
+  if (cache === false || (cache === undefined && !inBucket)) return undefined
+  const { folder, maxBytes, ...unknown }: CacheOptions = typeof cache === 'string' ? { folder: cache } : { ...cache }
+  const hint = 'It is false, a folder, or { folder, maxBytes }.'
+  if (
+    Object.keys(unknown).length > 0 ||
+    (cache !== undefined && typeof cache !== 'object' && typeof cache !== 'string')
+  )
+    throw invalid('cache', 'cache is not valid.', hint)
+  if (folder !== undefined && (typeof folder !== 'string' || folder === ''))
+    throw invalid('cache', 'The folder of the cache has to be a path.', hint)
+  if (maxBytes !== undefined && !(Number.isSafeInteger(maxBytes) && maxBytes > 0))
+    throw invalid('cache', 'maxBytes of the cache has to be a whole number of bytes above 0.', hint)
+  return new FolderObjectCache(resolve(folder ?? defaultCacheFolder()), maxBytes)
 }
 
 const STORE_FORMS = 'An address is s3://bucket/prefix, gs://bucket/prefix, file:PATH or memory:.'
 
-async function openAddress(address: string): Promise<ObjectStore> {
+/** The driver that an address names. @throws {KeelstateError} `InvalidOptions`. */
+export async function openAddress(address: string): Promise<ObjectStore> {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(address)?.[1]?.toLowerCase()
   switch (scheme) {
     case 's3': {
@@ -136,7 +170,8 @@ async function openAddress(address: string): Promise<ObjectStore> {
   }
 }
 
-async function openLocks(lock: string | LockStore, store: ObjectStore): Promise<LockStore> {
+/** The lock store that an address names. @throws {KeelstateError} `InvalidOptions`. */
+export async function openLocks(lock: string | LockStore, store: ObjectStore): Promise<LockStore> {
   if (typeof lock !== 'string') return lock
   if (lock === 'store') return objectLockStore(store)
   if (lock.startsWith('dynamodb:')) {

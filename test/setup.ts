@@ -6,8 +6,9 @@ import { afterAll } from 'vitest'
 const before = { ...process.env }
 const memory = mkdtempSync(join(tmpdir(), 'keelstate-test-'))
 
-// What readers remember of heads belongs in a folder of the test's own, not in the home of whoever runs it.
+// What readers remember of heads, and keep of objects, belongs in a folder of the test's own, not in the home of whoever runs it.
 process.env.XDG_STATE_HOME = memory
+process.env.XDG_CACHE_HOME = join(memory, 'cache')
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true'
 
 // Fast files share a process: the next one finds the environment as this one did.

@@ -38,7 +38,7 @@ export async function changeSnapshot<R>(
   // What is not there is said before a lock is taken, which would make a document of that name.
   const now = await document.revision('current', { signal })
   if (dryRun) return { name, dryRun, result: change(now.value).result }
-  return await underLock(call, document, operation, async (held) => {
+  return await underLock(call, document, { operation }, async (held) => {
     if (held.current === undefined) throw gone(name)
     const { snapshot, result } = change(held.current.value)
     return { name, dryRun, result, revision: await held.commit(snapshot, { message, signal }) }

@@ -14,6 +14,7 @@ import type { JsonBody, Output } from './output.ts'
 import { type Progress, startProgress } from './progress.ts'
 import { loadSettings, type Settings } from './settings.ts'
 import type { OpenNeeds } from './store.ts'
+import { tellWarnings } from './warnings.ts'
 
 /** What a command's `run` works with. */
 export interface Call<T extends OptionTable = OptionTable> {
@@ -60,6 +61,7 @@ export function defineCommand<T extends OptionTable, R>(definition: CommandDefin
       const options = values as unknown as Call<T>['options'] & OptionValues<CommonOptions>
       const progress = startProgress(definition.name, host.stderr)
       const stores: Store[] = []
+      const stopTelling = tellWarnings(output)
       let settings: Promise<Settings> | undefined
       const call: Call<T> = {
         host,
@@ -94,6 +96,7 @@ export function defineCommand<T extends OptionTable, R>(definition: CommandDefin
       } finally {
         progress.stop()
         for (const store of stores) await store.close()
+        stopTelling()
       }
     },
   }

@@ -6,7 +6,7 @@ import { shown, suggestion } from './text.ts'
 export const CONFIGURATION_FILE = 'keelstate.json'
 
 /** What `keelstate.json` may hold; `keelstate.schema.json` says the same to an editor. */
-export const FILE_SETTINGS = ['store', 'lock', 'keys', 'storeId'] as const
+export const FILE_SETTINGS = ['store', 'lock', 'keys', 'storeId', 'cache'] as const
 
 export interface ConfigurationFile {
   /** Absolute. */
@@ -16,6 +16,8 @@ export interface ConfigurationFile {
   lock?: string
   keys?: string[]
   storeId?: string
+  /** A folder, or `off`. */
+  cache?: string
 }
 
 /** The nearest `keelstate.json` in `folder` or above it. */
@@ -29,7 +31,10 @@ export async function findConfiguration(folder: string): Promise<ConfigurationFi
 }
 
 /** Writes a new `keelstate.json`; one that is there is never replaced. */
-export async function writeConfiguration(path: string, content: Omit<ConfigurationFile, 'path'>): Promise<void> {
+export async function writeConfiguration(
+  path: string,
+  content: Omit<ConfigurationFile, 'path' | 'cache'>,
+): Promise<void> {
   const { store, lock, keys, storeId } = content
   const body = { $schema: './node_modules/keelstate/keelstate.schema.json', store, lock, keys, storeId }
   const file = await open(path, 'wx')
@@ -55,7 +60,7 @@ export function parseConfiguration(text: string, path: string): ConfigurationFil
     if (name === '$schema' || FILE_SETTINGS.some((known) => known === name)) continue
     throw invalid(path, name, `is not a setting; ${suggestion(name, FILE_SETTINGS)}`, 'See keelstate.schema.json.')
   }
-  const { store, lock, keys, storeId } = parsed as Record<string, unknown>
+  const { store, lock, keys, storeId, cache } = parsed as Record<string, unknown>
   const file: ConfigurationFile = { path }
   if (store !== undefined) {
     if (typeof store !== 'string' || store === '')
@@ -78,6 +83,10 @@ export function parseConfiguration(text: string, path: string): ConfigurationFil
     if (typeof storeId !== 'string' || !/^[0-9a-f]{32}$/.test(storeId))
       throw invalid(path, 'storeId', 'must be 32 hex digits')
     file.storeId = storeId
+  }
+  if (cache !== undefined) {
+    if (typeof cache !== 'string' || cache === '') throw invalid(path, 'cache', 'must be "off" or a folder')
+    file.cache = cache
   }
   return file
 }

@@ -1,6 +1,8 @@
-import type { LockHolder } from '../index.ts'
+import { KeelstateError } from '../core/errors.ts'
+import type { LockHolder, UnreadableLock } from '../index.ts'
 import { durationText } from './durations.ts'
-import { shown } from './text.ts'
+import type { Output } from './output.ts'
+import { count, shown } from './text.ts'
 
 /** A lock's holder in `--json`. */
 export interface LockJson {
@@ -58,4 +60,36 @@ export function lockRow(lock: LockHolder & { name: string }): string[] {
     durationText(lock.leaseMs),
     [lock.operation, ...(lock.reason === undefined ? [] : [lock.reason])].map((part) => shown(part)).join(', '),
   ]
+}
+
+/** A lock whose record cannot be read, in `--json`. */
+export interface UnreadableLockJson {
+  name: string
+  kind: string
+  code: string
+  message: string
+}
+
+export function unreadableJson({ name, kind, problem }: UnreadableLock): UnreadableLockJson {
+  return { name, kind, code: problem.code, message: problem.message }
+}
+
+export async function tellUnreadable(unreadable: readonly UnreadableLock[], output: Output): Promise<void> {
+  for (const { name, problem } of unreadable) await output.talk(`unreadable: ${shown(name)}: ${shown(problem.message)}`)
+}
+
+/** What a command that went through all locks ends with when it could not read some of them. */
+export function unreadableLocks(
+  operation: string,
+  unreadable: readonly UnreadableLock[],
+): KeelstateError<'Corrupt'> | undefined {
+  const first = unreadable[0]
+  if (first === undefined) return undefined
+  return new KeelstateError('Corrupt', {
+    operation,
+    key: first.name,
+    message: `${count(unreadable.length, 'lock record')} cannot be read: nobody can take ${unreadable.length === 1 ? 'that lock' : 'those locks'}.`,
+    ...(first.problem.hint === undefined ? {} : { hint: first.problem.hint }),
+    cause: first.problem,
+  })
 }

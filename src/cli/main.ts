@@ -25,6 +25,7 @@ const COMMANDS: Readonly<Record<string, readonly [about: string, load: () => Pro
     'import unobin': ['bring state of unobin v0.4.0 in', () => import('./commands/import-unobin.ts')],
     'export unobin': ['write state that unobin v0.4.0 reads', () => import('./commands/export-unobin.ts')],
     verify: ['read and check everything a document consists of', () => import('./commands/verify.ts')],
+    doctor: ['prove that a store and a lock table are safe to use', () => import('./commands/doctor.ts')],
     accept: ['go on from a document that was restored on purpose', () => import('./commands/accept.ts')],
     config: ['show the settings and where each comes from', () => import('./commands/config.ts')],
   }

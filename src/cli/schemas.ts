@@ -16,13 +16,23 @@ const revision = z
     by: z.string().describe('who'),
     message: z.string().describe('why'),
     until: z.iso.datetime().nullable().describe('when it stopped being current'),
-    epoch: z.string().regex(/^\d+$/).describe('fencing token it was written under, as text; "0" without a lock'),
+    epoch: z
+      .string()
+      .regex(/^\d+$/)
+      .describe(
+        'epoch of the document when it was added, as text: the fencing token of the lock, without one that of the last lock before',
+      ),
     type: z.string().describe('snapshot, json, bytes or a media type'),
-    bytes: z.int().nonnegative().describe('length of the body'),
+    bytes: z.int().nonnegative().describe('length of the body; of one that is stored as a change, of that'),
     digest: z
       .string()
       .regex(/^[0-9a-f]{64}$/)
-      .describe('SHA-256 of the body, hex'),
+      .describe('SHA-256 of the body, hex; of one that is stored as a change, of that'),
+    base: z
+      .int()
+      .positive()
+      .nullable()
+      .describe('number of the revision that the body is stored as a change of; null: stored whole'),
     labels: z.array(z.string()).describe('labels on it'),
     current: z.boolean().describe('whether it was current when this was read'),
   })
@@ -32,7 +42,10 @@ const head = {
   name: z.string().describe('the document, as typed'),
   kind: z.string().describe('its kind'),
   seq: z.int().positive().describe('how often its head was written'),
-  epoch: z.string().regex(/^\d+$/).describe('highest fencing token that claimed it, as text'),
+  epoch: z
+    .string()
+    .regex(/^\d+$/)
+    .describe('highest fencing token under which it was written or claimed, as text; "0" before any'),
   writeId: z.string().describe('id of the last head write, hex'),
   keyId: z.string().describe('id of the data key, hex'),
   hasCurrent: z.boolean().describe('whether it has a current revision'),
@@ -59,6 +72,13 @@ const lockMembers = {
   fence: fenceText.describe('fencing token, as text'),
 }
 const lock = z.strictObject(lockMembers).meta({ id: 'lock' })
+
+const unreadable = z.array(
+  z.strictObject({ name: z.string(), kind: z.string(), code: z.string(), message: z.string() }),
+)
+const unreadableLocks = unreadable.describe(
+  'locks whose record is damaged or of a newer format; when there are any, the command fails, and this is in its report',
+)
 
 const change = z
   .strictObject({
@@ -104,9 +124,7 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
   }),
   list: of('list', {
     documents: z.array(z.strictObject(head)).describe('one for each document, by name'),
-    unreadable: z
-      .array(z.strictObject({ name: z.string(), kind: z.string(), code: z.string(), message: z.string() }))
-      .describe('documents whose head is damaged, foreign or of a newer format'),
+    unreadable: unreadable.describe('documents whose head is damaged, foreign or of a newer format'),
   }),
   status: of('status', {
     ...head,
@@ -221,10 +239,12 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
     locks: z
       .array(z.strictObject({ name: z.string(), kind: z.string(), ...lockMembers }))
       .describe('by name: the document, and the members of a lock'),
+    unreadable: unreadableLocks,
   }),
   'locks reset': of('locks reset', {
     dryRun,
     names: z.array(z.string()).describe('documents whose locks were marked'),
+    unreadable: unreadableLocks,
   }),
   'import unobin': of('import unobin', {
     dryRun,
@@ -270,6 +290,23 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
         'what was read of each: kept revisions, objects, body bytes, objects that nothing needs, and what is wrong',
       ),
   }),
+  doctor: of('doctor', {
+    store: z.string().describe('the address, without secrets'),
+    lock: z.string().nullable().describe('the lock table; null when locks lie in the store'),
+    storeId: z.string().nullable().describe('32 hex digits; null when no store was made here yet'),
+    verdict: z.enum(['safe', 'unsafe', 'unproven']),
+    remembered: z.boolean().describe('a proof for this address lies in the store: locks are let in'),
+    findings: z
+      .array(
+        z.strictObject({
+          check: z.string(),
+          verdict: z.enum(['ok', 'warning', 'unsafe', 'unknown']),
+          says: z.string(),
+          todo: z.string().nullable(),
+        }),
+      )
+      .describe('one for each check: what was found, and what to do about it'),
+  }),
   accept: of('accept', {
     name,
     dryRun,
@@ -288,7 +325,7 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
     settings: z
       .array(
         z.strictObject({
-          name: z.enum(['store', 'lock', 'keys', 'storeId', 'wait', 'owner']),
+          name: z.enum(['store', 'lock', 'keys', 'storeId', 'wait', 'owner', 'cache']),
           value: z.union([z.string(), z.array(z.string())]).nullable(),
           origin: z.strictObject({ from: z.enum(['flag', 'environment', 'file']), name: z.string() }).nullable(),
         }),
@@ -297,7 +334,10 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
   }),
 }
 
-/** The last line of stderr when a command with `--json` fails. `report` is there when `verify` found damage. */
+/**
+ * The last line of stderr when a command with `--json` fails. `report` is there when `verify`, `locks` or `locks reset` found
+ * damage, or `doctor` a store that is not safe.
+ */
 export const FAILURE: z.ZodType = z.strictObject({
   error: z
     .strictObject({
@@ -308,5 +348,8 @@ export const FAILURE: z.ZodType = z.strictObject({
       key: z.string().nullable().describe('the document, object, file or option it is about'),
     })
     .describe('what failed'),
-  report: z.unknown().optional().describe('verify only: what it would have printed, with the damage that was found'),
+  report: z
+    .unknown()
+    .optional()
+    .describe('verify, doctor, locks and locks reset only: what they would have printed, with what was found'),
 })

@@ -29,6 +29,8 @@ export interface Settings {
   readonly wait?: Setting<string>
   /** Owner id of the lock to work under. */
   readonly owner?: Setting<string>
+  /** Where objects are kept on this machine: a folder, or `off`. */
+  readonly cache?: Setting<string>
   readonly file?: ConfigurationFile
 }
 
@@ -40,8 +42,11 @@ export interface SettingFlags {
   readonly owner?: string | undefined
 }
 
+/** What switches the cache off, in place of a folder. */
+export const CACHE_OFF = 'off'
+
 const VARIABLES = 'KEELSTATE_'
-const ENVIRONMENT_SETTINGS = ['STORE', 'LOCK', 'KEYS', 'WAIT', 'OWNER'] as const
+const ENVIRONMENT_SETTINGS = ['STORE', 'LOCK', 'KEYS', 'WAIT', 'OWNER', 'CACHE'] as const
 
 /**
  * Reads the settings: flag before environment before the nearest `keelstate.json`. An empty variable counts as not set.
@@ -82,6 +87,11 @@ export async function loadSettings(flags: SettingFlags, env: NodeJS.ProcessEnv, 
     return inFile === undefined ? undefined : { typed: inFile, value: inFile, origin: fileOrigin! }
   }
   const lock = text('lock', file?.lock)
+  const cache = env.KEELSTATE_CACHE
+    ? cacheSetting(env.KEELSTATE_CACHE, cwd, fromEnvironment('KEELSTATE_CACHE'))
+    : file?.cache === undefined
+      ? undefined
+      : cacheSetting(file.cache, fileFolder, fileOrigin!)
   const wait = text('wait')
   const owner = text('owner')
   if (wait !== undefined) parseDuration(wait.value, wait.origin.name)
@@ -93,6 +103,7 @@ export async function loadSettings(flags: SettingFlags, env: NodeJS.ProcessEnv, 
     ...(keys && { keys }),
     ...(wait && { wait }),
     ...(owner && { owner }),
+    ...(cache && { cache }),
     ...(idApplies && { storeId: { typed: file.storeId!, value: file.storeId!, origin: fileOrigin! } }),
     ...(file && { file }),
   }
@@ -106,6 +117,10 @@ export function resolvePath(address: string, folder: string): string {
 
 function storeSetting(typed: string, folder: string, origin: Origin): Setting<string> {
   return { typed, value: resolvePath(typed, folder), origin }
+}
+
+function cacheSetting(typed: string, folder: string, origin: Origin): Setting<string> {
+  return { typed, value: typed === CACHE_OFF ? typed : resolve(folder, typed), origin }
 }
 
 function keysSetting(typed: readonly string[], folder: string, origin: Origin): Setting<readonly string[]> {

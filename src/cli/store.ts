@@ -2,7 +2,7 @@ import { KeelstateError } from '../core/errors.ts'
 import { parseKey } from '../encrypt/key-address.ts'
 import type { Store } from '../index.ts'
 import { openStore } from '../open.ts'
-import type { Settings } from './settings.ts'
+import { CACHE_OFF, type Settings } from './settings.ts'
 
 export interface OpenNeeds {
   /** Headers are all that is read, so no key has to be configured. */
@@ -17,7 +17,7 @@ export interface OpenNeeds {
  * @throws {KeelstateError} `InvalidOptions` that lists the choices when no store or no key is configured.
  */
 export async function openConfiguredStore(settings: Settings, needs: OpenNeeds = {}): Promise<Store> {
-  const { store, lock, keys, storeId } = settings
+  const { store, lock, keys, storeId, cache } = settings
   if (store === undefined) {
     throw new KeelstateError('InvalidOptions', {
       operation: 'open',
@@ -39,6 +39,7 @@ export async function openConfiguredStore(settings: Settings, needs: OpenNeeds =
   return await openStore({
     store: store.value,
     ...(lock && { lock: lock.value }),
+    ...(cache && { cache: cache.value === CACHE_OFF ? false : cache.value }),
     // With no key at hand the plaintext sealer serves: it reads every header, and no body is touched.
     keys: needs.keys === 'none' ? 'plaintext' : keys!.value,
     ...(storeId !== undefined && needs.askForId !== true && { storeId: storeId.value }),

@@ -5,6 +5,7 @@ import type { Call } from './command.ts'
 import { parseDuration } from './durations.ts'
 import type { Settings } from './settings.ts'
 import { shown } from './text.ts'
+import { releaseWarning } from './warnings.ts'
 
 /**
  * How long a command waits for another holder when nothing is said. Longer than the 35 s after which a holder that died is replaced: a pipeline that
@@ -37,17 +38,17 @@ export type LockCall = Pick<Call, 'host' | 'signal' | 'output' | 'progress' | 's
 /**
  * Runs `work` under the document's lock: one that is taken for it and given up whatever happens, or one that `--owner` names.
  *
+ * @param lock.content Whether `work` needs what is current with its content, and not only `currentInfo`.
  * @throws {KeelstateError} `Locked`, `LeaseLost`; what `work` throws. That the lock could not be given up is only said: the work is done.
  */
 export async function underLock<T, R>(
   call: LockCall,
   document: VersionedDocument<T>,
-  operation: string,
+  lock: Pick<LockOptions, 'operation' | 'content'>,
   work: (held: LockedDocument<T>) => Promise<R>,
 ): Promise<R> {
   const { owner } = await call.settings()
-  const held =
-    owner === undefined ? await takeLock(call, document, { operation }) : await lockedBy(call, document, owner)
+  const held = owner === undefined ? await takeLock(call, document, lock) : await lockedBy(call, document, owner, lock)
   try {
     return await work(held)
   } finally {
@@ -79,10 +80,7 @@ export async function giveUp({ output }: LockCall, held: LockedDocument<unknown>
   try {
     return await held.release()
   } catch (error) {
-    const why = KeelstateError.is(error) ? error.message : String(error)
-    await output.talk(
-      `warning: it is not known whether the lock on ${shown(held.name)} was given up; it ends by itself. ${shown(why)}`,
-    )
+    await output.talk(releaseWarning(held.name, error))
     return true
   }
 }
@@ -91,9 +89,10 @@ async function lockedBy<T>(
   { signal }: LockCall,
   document: VersionedDocument<T>,
   owner: NonNullable<Settings['owner']>,
+  { content = true }: Pick<LockOptions, 'content'>,
 ): Promise<LockedDocument<T>> {
   try {
-    return await document.lockedBy(owner.value, { signal })
+    return await document.lockedBy(owner.value, { signal, content })
   } catch (error) {
     if (!KeelstateError.is(error, 'LeaseLost')) throw error
     const where =

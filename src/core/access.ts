@@ -2,6 +2,7 @@ import type { Environment } from './environment.ts'
 import type { DocumentScope } from './header.ts'
 import type { HeadMemory } from './memory.ts'
 import { type DocumentName, headKey, identityOf } from './names.ts'
+import type { ObjectCache } from './object-cache.ts'
 import { Deadline, type Limits } from './retry.ts'
 import type { Sealer } from './sealer.ts'
 import type { ObjectStore } from './store.ts'
@@ -13,6 +14,8 @@ export interface Access {
   readonly environment: Environment
   readonly limits: Limits
   readonly memory: HeadMemory
+  /** What this machine keeps of immutable objects. Whoever has to read what is stored (`verify`) goes without. */
+  readonly objects?: ObjectCache | undefined
   readonly name: DocumentName
   /** `kind/name`, encoded. */
   readonly identity: string
@@ -23,7 +26,7 @@ export interface Access {
 export function accessTo(
   name: DocumentName,
   storeId: Uint8Array,
-  parts: Pick<Access, 'store' | 'sealer' | 'environment' | 'limits' | 'memory'>,
+  parts: Pick<Access, 'store' | 'sealer' | 'environment' | 'limits' | 'memory' | 'objects'>,
 ): Access {
   const identity = identityOf(name)
   return { ...parts, name, identity, scope: scopeOf(name, storeId), headKey: headKey(name) }

@@ -71,10 +71,11 @@ export async function rebase(
   known: Head,
   opening: Opening,
   lease: LeaseGuard | undefined,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const { access } = writer
-  const history = new History(access, writer.segments, known, deadlineFor(access, undefined))
-  const chains = new Chains(access, history, known.keys, deadlineFor(access, undefined), opening)
+  const history = new History(access, writer.segments, known, deadlineFor(access, signal))
+  const chains = new Chains(access, history, known.keys, deadlineFor(access, signal), opening)
   const { base, id } = known.body.current!
   const whole = chains.cached(known.body.current!)?.bytes ?? Number.POSITIVE_INFINITY // who did not look at it need not care
   if (base!.deltas < CHAIN_DELTAS && base!.bytes < whole * CHAIN_SHARE) return
@@ -94,7 +95,7 @@ export async function rebase(
           return { body: { ...draft.body, current: { ...current, full } }, result: undefined }
         },
       },
-      controller.signal,
+      signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]),
     )
   } finally {
     cancel()

@@ -118,8 +118,11 @@ export class ChangeableDocument<T, C = never> extends ReadableDocument<T, C> {
   }
 
   /**
-   * Drops revisions by id. Ids that are not kept are ignored.
+   * Drops revisions by id from the history, in one head write. Ids of revisions that are not there are ignored; one that bears a label stays, as it does in
+   * `prune`. Their numbers are never used again. A content that no kept revision shares is condemned with them: a `collect` after its grace period deletes
+   * it.
    *
+   * @returns The ids that were dropped, newest first, and how many revisions are kept.
    * @throws {KeelstateError} `Conflict` when one of them is current; nothing is dropped then.
    */
   async drop(ids: readonly string[], options: CallOptions = {}): Promise<PruneReport> {

@@ -1,4 +1,4 @@
-import { type AcceptedHead, acceptHead } from './accept.ts'
+import type { AcceptedHead } from './accept.ts'
 import { RECORD_WEIGHT } from './additions.ts'
 import { type ChangeOptions, checkChange } from './change-options.ts'
 import type { CollectOptions, CollectReport } from './collect.ts'
@@ -7,7 +7,7 @@ import { ChangeableDocument } from './document-changes.ts'
 import { mayNeedRebase } from './draft.ts'
 import type { Head } from './head.ts'
 import type { HeadWriter } from './head-writer.ts'
-import type { Lease, LockHolder, LockOptions } from './lease.ts'
+import { type Lease, type LockHolder, type LockOptions, tellReleaseFailed } from './lease.ts'
 import { LockedDocument } from './locked-document.ts'
 import { toRemember } from './memory.ts'
 import { infoOf, type Revision, type RevisionInfo } from './revision.ts'
@@ -62,11 +62,15 @@ export class VersionedDocument<T, C = never> extends ChangeableDocument<T, C> {
   }
 
   /**
-   * Works under a lock that somebody took for this process and told it the owner id of, and renews it meanwhile. Leaving does not release it.
+   * Works under a lock that somebody took for this process and told it the owner id of, and renews it meanwhile. Leaving does not release it: it lasts for
+   * its whole lease again from the last thing that was done under it.
    *
    * @throws {KeelstateError} `LeaseLost` when it is not held under that id.
    */
-  async lockedBy(owner: string, options: CallOptions = {}): Promise<LockedDocument<T, C>> {
+  async lockedBy(
+    owner: string,
+    options: CallOptions & Pick<LockOptions, 'content'> = {},
+  ): Promise<LockedDocument<T, C>> {
     const writer = await this.parts.writer()
     return await this.#handle(writer, await this.parts.locker.resume(writer, owner, options), options)
   }
@@ -96,10 +100,15 @@ export class VersionedDocument<T, C = never> extends ChangeableDocument<T, C> {
   }
 
   /**
-   * Breaks the lock of the holder with this owner id. From then on the store refuses whatever that holder still tries to write here.
+   * Breaks the lock of the holder with this owner id: marks its record as not held, and as not cleanly left, under a fencing token that is higher by one. Nothing
+   * is written to the document. Resolves too, and changes nothing, when that owner has released the lock already and nobody has taken it since.
    *
-   * @throws {KeelstateError} `Conflict` when the lock was taken under another id since, or never under this one; nothing is broken then. A lock that
-   *   this owner has released already is left as it is.
+   * The holder learns of it when it next renews the lock, after a third of its lease at the latest: its `signal` fires. Until then, and as long as nobody takes
+   * the lock, its commits still land. Whoever takes the lock next raises the document's epoch before anything else: from then on the store refuses what the
+   * former holder tries to write here, whatever that one believes. Make sure that it does nothing elsewhere.
+   *
+   * @throws {KeelstateError} `Conflict` when the lock was taken under another id since, or never under this one; nothing is broken then. `Unavailable` when it
+   *   is not known whether it was broken.
    */
   async forceUnlock(owner: string, options: CallOptions = {}): Promise<void> {
     await this.parts.locker.forceUnlock(await this.parts.writer(), owner, options)
@@ -115,6 +124,7 @@ export class VersionedDocument<T, C = never> extends ChangeableDocument<T, C> {
    *   does not open is never accepted.
    */
   async accept(seq: number, options: CallOptions & { dryRun?: boolean } = {}): Promise<AcceptedHead> {
+    const { acceptHead } = await import('./accept.ts')
     return await acceptHead(await this.parts.writer(), this.parts.locker, this.name, seq, options)
   }
 
@@ -134,25 +144,30 @@ export class VersionedDocument<T, C = never> extends ChangeableDocument<T, C> {
   }
 
   /** @internal Stores the current revision whole if that is due. */
-  async rebase(): Promise<void> {
+  async rebase(options: CallOptions = {}): Promise<void> {
     const writer = await this.parts.writer()
     const known = writer.known?.head
     if (known === undefined || !mayNeedRebase(known.body)) return
     const { rebase } = await import('./compact.ts')
-    await rebase(writer, known, this.parts.opening, this.parts.lease)
+    await rebase(writer, known, this.parts.opening, this.parts.lease, options.signal)
   }
 
   async #handle(
     writer: HeadWriter,
     { lease, head }: { lease: Lease; head: Head | undefined },
-    options: CallOptions & Pick<LockOptions, 'onReleaseFailed'>,
+    options: CallOptions & Pick<LockOptions, 'content' | 'onReleaseFailed'>,
   ): Promise<LockedDocument<T, C>> {
-    const bound = new VersionedDocument<T, C>({ ...this.parts, lease })
+    // The writer through which the head was claimed: the store may have forgotten it by the time of the next change, and made another.
+    const bound = new VersionedDocument<T, C>({ ...this.parts, lease, writer: async () => writer })
     try {
-      const current = head?.body.current === undefined ? undefined : await bound.readAt(head, options)
+      const record = head?.body.current
+      const known = options.content === false ? record && infoOf(record, head!) : undefined
+      const current = known ?? (record && (await bound.readAt(head!, options)))
       return new LockedDocument<T, C>(bound, writer, lease, current, options.onReleaseFailed)
     } catch (error) {
-      await lease.release(head && toRemember(head.header), true).catch(() => undefined)
+      const releasing = lease.release(head && toRemember(head.header), true)
+      const told = releasing.catch((failure: unknown) => tellReleaseFailed(this.name, failure))
+      if (!options.signal?.aborted) await told // who gave up is not kept waiting
       throw error
     }
   }

@@ -9,7 +9,7 @@ export interface HeadStatus {
   kind: string
   /** How often the head was written. */
   seq: number
-  /** The highest fencing token that claimed it. */
+  /** The highest fencing token under which it was written or claimed, 0 before any: a holder with a lower one is refused. */
   epoch: bigint
   /** Hex. */
   writeId: string

@@ -185,7 +185,7 @@ export class HeadWriter {
           write,
           deadline,
           (head, seq) => findWriteId(this.access, this.segments, head, seq, deadline.settling()),
-          lease && (() => lease.ensure()),
+          lease && (() => lease.ensure({ signal: flight.signal })),
         )
         this.#adopt(verdict.head, tick)
         if (verdict.verdict === 'ok') {

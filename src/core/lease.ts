@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel'
 import type { Environment } from './environment.ts'
 import { KeelstateError } from './errors.ts'
 import type { Head } from './head.ts'
@@ -7,16 +8,19 @@ import type { RememberedHead } from './memory.ts'
 import type { Limits } from './retry.ts'
 import type { CallOptions } from './store.ts'
 
+const releaseFailures = channel('keelstate:release-failed')
+
 /** A lease as the head's writer sees it. */
 export interface LeaseGuard {
   /** Grows with every holder. Goes into each head written under the lease; a head with a higher epoch is beyond it. */
   readonly fence: bigint
   /**
-   * Resolves while the lease can be trusted for another write, after renewing it when little is left.
+   * Resolves while the lease can be trusted for another write, after renewing it when little is left. A renewal that gets no answer is waited for as
+   * long as one request may take; the write goes on then while the lease lasts.
    *
-   * @throws {KeelstateError} `LeaseLost`, from then on always.
+   * @throws {KeelstateError} `LeaseLost`, from then on always; `Aborted` (nothing was written) when the signal fires during a renewal.
    */
-  ensure(): Promise<void>
+  ensure(options?: CallOptions): Promise<void>
 }
 
 /** A lease that this process holds. */
@@ -26,13 +30,15 @@ export interface Lease extends LeaseGuard {
   /** Fires, for good, when the lease can no longer be trusted. */
   readonly signal: AbortSignal
   /**
-   * Gives the lock up. Nothing is deleted.
+   * Gives the lock up. Nothing is deleted, and no write under the lease begins any more. A renewal under way is waited for 3.4 s at most; the whole takes
+   * no longer than 10 s, and no longer than 5 s after the signal fired.
    *
    * @param seen The highest head that was seen.
    * @param certain No commit under the lease is of unknown outcome.
-   * @returns Whether it was held to the end: false when it turned out to be lost before.
+   * @returns Whether it was held to the end: false when it turned out to be lost before, or an earlier call failed.
+   * @throws {KeelstateError} when it is not known that the lock was given up.
    */
-  release(seen: RememberedHead | undefined, certain: boolean): Promise<boolean>
+  release(seen: RememberedHead | undefined, certain: boolean, options?: CallOptions): Promise<boolean>
   /** Leaves the lock held until its lease ends, for whoever knows the owner id. This object is of no use afterwards. */
   leave(): void
 }
@@ -60,6 +66,14 @@ export interface LockStatus extends LockHolder {
   readonly kind: string
 }
 
+/** A lock whose record cannot be read: damaged, or of a newer format. Nobody can take that lock until somebody has seen to the record. */
+export interface UnreadableLock {
+  /** The document, as typed. */
+  readonly name: string
+  readonly kind: string
+  readonly problem: KeelstateError
+}
+
 /** Which locks: those of one store. */
 export interface LockPlace {
   /** 32 hex digits. */
@@ -68,6 +82,10 @@ export interface LockPlace {
   readonly limits: Limits
 }
 
+/**
+ * When `signal` fires, the call rejects with `Aborted` within 5 s. Should the lock have been taken by then, or be taken by a request that is still on its way, it is
+ * given up in the background, for 10 s or so at most; `Store.close` waits for that.
+ */
 export interface LockOptions extends CallOptions {
   /** What the lock is for, in a word or two: shown to those who wait. */
   operation: string
@@ -75,10 +93,18 @@ export interface LockOptions extends CallOptions {
   run?: string
   /** How long to wait for another holder, in ms; default 0: not at all. */
   waitMs?: number
-  /** Time without a renewal after which the holder counts as dead, in ms; default 30,000, at most 24 h, at least 1,000; in Google Cloud Storage 4,000. */
+  /** Time without a renewal after which the holder counts as dead, in ms; default 30,000, at most 24 h, at least 1,000; in Google Cloud Storage 6,000. */
   leaseMs?: number
-  /** Renews the lease while it is held; default true. Without it, it ends after `leaseMs`. */
+  /**
+   * Renews the lease while it is held; default true. Without it, it ends `leaseMs` after the last work: a change for which little of it is left renews it first,
+   * and so does whoever works under its owner id (`lockedBy`).
+   */
   heartbeat?: boolean
+  /**
+   * Reads the content of what is current, too; default true. With `false` a content over 8 KiB costs no request: `currentInfo` says what is current,
+   * and `current` is not to be had.
+   */
+  content?: boolean
   /** Told who is waited for, at first and whenever that changes. */
   onWaiting?: (holder: LockHolder) => void
   /** Told when a release failed that nobody could catch (leaving an `await using` block, or after the function of `withLock` threw). */
@@ -116,9 +142,20 @@ export interface Locker {
     options?: CallOptions & { dryRun?: boolean },
   ): Promise<boolean>
   /** Every lock of a store, in no particular order. */
-  list(place: LockPlace, options?: CallOptions): AsyncIterable<LockStatus>
-  /** Marks the records that were restored from a backup, and says which. */
-  reset(place: LockPlace, options?: CallOptions & { dryRun?: boolean }): Promise<LockStatus[]>
+  list(place: LockPlace, options?: CallOptions): AsyncIterable<LockStatus | UnreadableLock>
+  /** Marks the records that were restored from a backup, and says which; and which could not be marked. */
+  reset(place: LockPlace, options?: CallOptions & { dryRun?: boolean }): Promise<(LockStatus | UnreadableLock)[]>
+  /** Waits until the locks that are being given up are, or cannot be, and closes the lock store. */
+  close(): Promise<void>
+}
+
+/**
+ * Publishes on `keelstate:release-failed` that a lock could not be given up, where there is no caller to tell: it ends with its lease.
+ *
+ * @param name The document, as typed.
+ */
+export function tellReleaseFailed(name: string, error: unknown): void {
+  releaseFailures.publish({ name, error })
 }
 
 export function leaseLost(key: string, why: string, cause?: unknown): KeelstateError<'LeaseLost'> {

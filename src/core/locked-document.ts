@@ -4,12 +4,12 @@ import type { CompactOptions, CompactReport } from './compact.ts'
 import type { VersionedDocument } from './document.ts'
 import { KeelstateError } from './errors.ts'
 import type { HeadWriter } from './head-writer.ts'
-import type { Lease } from './lease.ts'
+import { type Lease, leaseLost, tellReleaseFailed } from './lease.ts'
+import { higher, type RememberedHead, toRemember } from './memory.ts'
 import type { PrunePolicy, PruneReport } from './prune.ts'
 import type { Revision, RevisionInfo } from './revision.ts'
 import type { CallOptions } from './store.ts'
 
-const releaseFailures = channel('keelstate:release-failed')
 const rebaseFailures = channel('keelstate:rebase-failed')
 
 /**
@@ -22,9 +22,11 @@ export class LockedDocument<T, C = never> {
   readonly #writer: HeadWriter
   readonly #lease: Lease
   readonly #onReleaseFailed: ((error: unknown) => void) | undefined
-  #current: Revision<T> | undefined
+  /** With its content, unless the lock was taken without it. */
+  #current: RevisionInfo | Revision<T> | undefined
   #certain = true
-  #released = false
+  #ended = false
+  #rebasing: Promise<void> | undefined
   #underWay = 0
 
   /** @internal Made by `VersionedDocument.lock`. */
@@ -32,7 +34,7 @@ export class LockedDocument<T, C = never> {
     document: VersionedDocument<T, C>,
     writer: HeadWriter,
     lease: Lease,
-    current: Revision<T> | undefined,
+    current: RevisionInfo | Revision<T> | undefined,
     onReleaseFailed: ((error: unknown) => void) | undefined,
   ) {
     this.name = document.name
@@ -43,8 +45,22 @@ export class LockedDocument<T, C = never> {
     this.#onReleaseFailed = onReleaseFailed
   }
 
-  /** The current revision as this handle last saw it: when the lock was taken, or after its own last change. */
+  /**
+   * The current revision as this handle last saw it: when the lock was taken, or after its own last change.
+   *
+   * @throws {KeelstateError} `InvalidInput` when its content was not read because the lock was taken with `content: false`.
+   */
   get current(): Revision<T> | undefined {
+    if (this.#current === undefined || 'value' in this.#current) return this.#current
+    throw new KeelstateError('InvalidInput', {
+      key: this.name,
+      message: `The lock of ${this.name} was taken without reading the content of what is current.`,
+      hint: 'currentInfo says what is current. Take the lock without content: false to have its value.',
+    })
+  }
+
+  /** `current` without its value: there also when the lock was taken with `content: false`. */
+  get currentInfo(): RevisionInfo | undefined {
     return this.#current
   }
 
@@ -70,72 +86,92 @@ export class LockedDocument<T, C = never> {
    * @throws {KeelstateError} `LeaseLost`; `Conflict` when somebody without a lock changed the document; `OutcomeUnknown`.
    */
   async commit(value: T | C, options: AddOptions & { parent?: Parent } = {}): Promise<Revision<T>> {
-    this.#current = await this.#noting(
-      this.#document.commit(value, { ...options, parent: options.parent ?? this.#current ?? 'none' }),
-    )
-    return this.#current
+    return this.#move(await this.#noting(() => this.#document.commit(value, this.#onWhatWasSeen(options))))
   }
 
   /** As `VersionedDocument.add`. */
   async add(value: T | C, options: AddOptions = {}): Promise<RevisionInfo> {
-    return await this.#noting(this.#document.add(value, options))
+    return await this.#noting(() => this.#document.add(value, options))
   }
 
-  /** As `VersionedDocument.setCurrent`. */
+  /**
+   * As `VersionedDocument.setCurrent`.
+   *
+   * @param options.parent What must be current; default what this handle saw last.
+   */
   async setCurrent(reference: string, options: CallOptions & { parent?: Parent } = {}): Promise<Revision<T>> {
-    const { id } = await this.#noting(this.#document.setCurrent(reference, options))
-    this.#current = await this.#document.revision(id, options) // by now the reference may mean another one
-    return this.#current
+    const { id } = await this.#noting(() => this.#document.setCurrent(reference, this.#onWhatWasSeen(options)))
+    return this.#move(await this.#document.revision(id, options)) // by now the reference may mean another one
   }
 
   /** As `VersionedDocument.drop`. */
   async drop(ids: readonly string[], options: CallOptions = {}): Promise<PruneReport> {
-    return await this.#noting(this.#document.drop(ids, options))
+    return await this.#noting(() => this.#document.drop(ids, options))
   }
 
-  /** As `VersionedDocument.rollback`. */
+  /**
+   * As `VersionedDocument.rollback`.
+   *
+   * @param options.parent What it replaces; default what this handle saw last.
+   */
   async rollback(reference: string, options: ChangeOptions & { parent?: Parent } = {}): Promise<Revision<T>> {
-    this.#current = await this.#noting(this.#document.rollback(reference, options))
-    return this.#current
+    return this.#move(await this.#noting(() => this.#document.rollback(reference, this.#onWhatWasSeen(options))))
   }
 
   /** As `VersionedDocument.label`. */
   async label(label: string, reference: string, options: CallOptions = {}): Promise<RevisionInfo> {
-    return await this.#noting(this.#document.label(label, reference, options))
+    return await this.#noting(() => this.#document.label(label, reference, options))
   }
 
   /** As `VersionedDocument.unlabel`. */
   async unlabel(label: string, options: CallOptions = {}): Promise<void> {
-    await this.#noting(this.#document.unlabel(label, options))
+    await this.#noting(() => this.#document.unlabel(label, options))
   }
 
-  /** As `VersionedDocument.delete`. */
+  /**
+   * As `VersionedDocument.delete`.
+   *
+   * @param options.parent What must be current; default what this handle saw last.
+   */
   async delete(options: ChangeOptions & { parent?: Parent } = {}): Promise<void> {
-    await this.#noting(this.#document.delete(options))
+    await this.#noting(() => this.#document.delete(this.#onWhatWasSeen(options)))
     this.#current = undefined
   }
 
   /** As `VersionedDocument.prune`. */
   async prune(policy: PrunePolicy, options: CallOptions = {}): Promise<PruneReport> {
-    return await this.#noting(this.#document.prune(policy, options))
+    return await this.#noting(() => this.#document.prune(policy, options))
   }
 
   /** As `VersionedDocument.compact`. */
   async compact(options: CompactOptions = {}): Promise<CompactReport> {
-    return await this.#noting(this.#document.compact(options))
+    return await this.#noting(() => this.#document.compact(options))
   }
 
   /**
-   * Gives the lock up. Calling it again does nothing. Where many changes stand on the last whole content, the current one is stored whole before; should
-   * that fail, the next holder does it.
+   * Gives the lock up; takes 10 s at most, and is the end: no change begins under it from the call on. Calling it again does nothing.
    *
-   * @returns Whether it was held to the end. False when it was broken or taken over before: `signal` has fired, and its reason says which.
-   * @throws {KeelstateError} when it is not known that the lock was given up; it ends with its lease then.
+   * Where many changes stand on the last whole content, the current one is stored whole before, for which it takes 20 s more at most; should that fail, the
+   * next holder does it.
+   *
+   * @param options.signal Ends the attempts: settles within 5 s then.
+   * @returns Whether it was held to the end. False when it was broken or taken over before: `signal` has fired, and its reason says which. False, too,
+   *   when an earlier call failed.
+   * @throws {KeelstateError} when it is not known that the lock was given up; it ends with its lease then, unless `forceUnlock(owner)` ends it before.
    */
-  async release(): Promise<boolean> {
-    await this.#rebase()
+  async release(options: CallOptions = {}): Promise<boolean> {
+    this.#rebasing ??= this.#rebase(options)
+    this.#ended = true
+    await this.#rebasing
+    return await this.#lease.release(this.#seen(), this.#certain && this.#underWay === 0, options)
+  }
+
+  /** The highest head that was seen. What readers remember is bounded, and this document may have been forgotten there. */
+  #seen(): RememberedHead | undefined {
     const { memory, identity } = this.#writer.access
-    return await this.#lease.release(memory.recall(identity), this.#certain && this.#underWay === 0)
+    const known = this.#writer.known?.head
+    const remembered = memory.recall(identity)
+    return known === undefined ? remembered : higher(remembered, toRemember(known.header))
   }
 
   /** Leaves the lock held, without renewing it, for a process that is told `owner`. This handle is of no use afterwards. */
@@ -148,26 +184,36 @@ export class LockedDocument<T, C = never> {
     try {
       await this.release()
     } catch (error) {
-      releaseFailures.publish({ name: this.name, error })
+      tellReleaseFailed(this.name, error)
       this.#onReleaseFailed?.(error)
     }
   }
 
-  async #rebase(): Promise<void> {
-    if (this.#released || this.#lease.signal.aborted) return
-    this.#released = true
+  /** What somebody without a lock wrote meanwhile is never replaced unseen: that is a `Conflict`. */
+  #onWhatWasSeen<O extends { parent?: Parent }>(options: O): O & { parent: Parent } {
+    return { ...options, parent: options.parent ?? this.#current ?? 'none' }
+  }
+
+  #move(current: Revision<T>): Revision<T> {
+    this.#current = current
+    return current
+  }
+
+  async #rebase(options: CallOptions): Promise<void> {
+    if (this.#lease.signal.aborted) return
     try {
-      await this.#noting(this.#document.rebase())
+      await this.#noting(() => this.#document.rebase(options))
     } catch (error) {
       rebaseFailures.publish({ name: this.name, error })
     }
   }
 
   /** A commit whose outcome is not known, or that nobody waited for, may yet land: the next holder must claim the head first. */
-  async #noting<R>(change: Promise<R>): Promise<R> {
+  async #noting<R>(change: () => Promise<R>): Promise<R> {
+    if (this.#ended) throw leaseLost(this.name, 'it is released')
     this.#underWay++
     try {
-      return await change
+      return await change()
     } catch (error) {
       if (KeelstateError.is(error, 'OutcomeUnknown') || KeelstateError.is(error, 'RolledBack')) this.#certain = false
       throw error

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Access } from './access.ts'
 import { KeelstateError } from './errors.ts'
-import { checkIdentity, corrupt, decodeHeader, fromHex, hex, type Role } from './header.ts'
+import { checkIdentity, corrupt, decodeHeader, fromHex, hex, type ParsedMessage, type Role } from './header.ts'
 import { objectKey } from './names.ts'
 import type { ObjectReference } from './record.ts'
 import type { Deadline } from './retry.ts'
@@ -47,6 +47,7 @@ export async function uploadObject(
     }
   })
   const sha256 = createHash('sha256').update(sealed.bytes).digest('base64')
+  if (!isClear(decodeHeader(sealed.bytes, key))) access.objects?.put(sha256, sealed.bytes)
   return { reference: { object: id, sha256, key: hex(keys.keyId), length: sealed.bytes.length }, knownSeq }
 }
 
@@ -61,7 +62,7 @@ export class ObjectGone extends Error {
 }
 
 /**
- * Reads, checks and opens an immutable object.
+ * Reads, checks and opens an immutable object: from this machine's cache, else from the store.
  *
  * @throws {ObjectGone} when it is not there; the caller reads the head again to learn why.
  * @throws {KeelstateError} `Corrupt` or `DecryptFailed` when the stored bytes are not the ones that were referred to.
@@ -74,17 +75,27 @@ export async function fetchObject(
   deadline: Deadline,
 ): Promise<Uint8Array> {
   const key = objectKey(access.name, reference.object)
-  const stored = await deadline.repeat('object.read', key, reference.length, (options) =>
-    access.store.get(key, options),
-  )
-  if (stored === undefined || stored === 'unchanged') throw new ObjectGone(key)
-  const { bytes } = stored
+  const cached = await access.objects?.get(reference.sha256, reference.length)
+  const bytes = cached ?? (await fetchBytes(access, key, reference.length, deadline))
   if (bytes.length !== reference.length)
     throw corrupt(key, `has ${bytes.length} bytes instead of ${reference.length}`, 'length')
   const message = decodeHeader(bytes, key)
   checkIdentity(message.header, access.scope, key, { role, objectId: fromHex(reference.object) })
-  if (createHash('sha256').update(bytes).digest('base64') !== reference.sha256) {
+  if (cached === undefined && createHash('sha256').update(bytes).digest('base64') !== reference.sha256) {
     throw corrupt(key, 'does not have the SHA-256 that its reference names', 'sha256')
   }
-  return await keys.open(message, key)
+  const body = await keys.open(message, key)
+  if (cached === undefined && !isClear(message)) access.objects?.put(reference.sha256, bytes)
+  return body
+}
+
+async function fetchBytes(access: Access, key: string, length: number, deadline: Deadline): Promise<Uint8Array> {
+  const stored = await deadline.repeat('object.read', key, length, (options) => access.store.get(key, options))
+  if (stored === undefined || stored === 'unchanged') throw new ObjectGone(key)
+  return stored.bytes
+}
+
+/** What was stored in the clear is not for other disks. */
+function isClear({ treatment }: ParsedMessage): boolean {
+  return treatment.suite === 0
 }

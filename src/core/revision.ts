@@ -19,7 +19,10 @@ export interface RevisionInfo {
   readonly message: string
   /** When it stopped being current. */
   readonly until?: string
-  /** Fencing token it was written under; 0 without a lock. */
+  /**
+   * The document's epoch when it was added. Under a lock that is the lock's fencing token; without one it is that of the last lock under which the document
+   * was written before, and 0 when there was none.
+   */
   readonly epoch: bigint
   /** `json`, `bytes`, `snapshot` or a media type. */
   readonly type: string

@@ -10,10 +10,11 @@ import { type HeadStatus, statusOf } from './head-status.ts'
 import { HeadWriter } from './head-writer.ts'
 import { checkIdentity, decodeHeader, fromHex, type HeadHeader, hex } from './header.ts'
 import { type KeyedDocument, keyed, keyedForm } from './keyed.ts'
-import type { Locker, LockPlace, LockStatus } from './lease.ts'
+import type { Locker, LockPlace, LockStatus, UnreadableLock } from './lease.ts'
 import { createMarker, readMarker, type StoreMarker } from './marker.ts'
 import type { HeadMemory } from './memory.ts'
 import { type DocumentName, documentName, formatName, headKey, identityOf, nameOfHeadKey, parseName } from './names.ts'
+import type { ObjectCache } from './object-cache.ts'
 import { Deadline, type Limits } from './retry.ts'
 import { type RevisionIds, type RevisionIdsByType, ulidRevisionIds } from './revision-id.ts'
 import type { Sealer } from './sealer.ts'
@@ -28,8 +29,6 @@ export interface StoreParts {
   /** Made once the salt of the store's marker may be asked for. */
   readonly sealer: (salt: () => Promise<Uint8Array>) => Sealer
   readonly locker: Locker
-  /** Gives up what the locker holds. */
-  readonly close: () => Promise<void>
   readonly environment: Environment
   readonly limits: Limits
   /** Opens what readers remember of this store. */
@@ -41,6 +40,8 @@ export interface StoreParts {
   readonly by: string
   /** How many bytes of opened contents to keep for unchanged documents. */
   readonly cacheBytes: number
+  /** What this machine keeps of immutable objects, if it keeps any. */
+  readonly objects?: ObjectCache
   /** Forms of bodies beside that of keyed documents. */
   readonly forms: BodyForms
 }
@@ -165,8 +166,11 @@ export class Store {
     } while (cursor !== undefined)
   }
 
-  /** Yields the locks of the store's documents, held or not, in no particular order. No key is needed: their records are clear, and unverified. */
-  async *locks(options: CallOptions = {}): AsyncGenerator<LockStatus> {
+  /**
+   * Yields the locks of the store's documents, held or not, in no particular order. No key is needed: their records are clear, and unverified. One that
+   * cannot be read comes with its `problem`, and hides no other.
+   */
+  async *locks(options: CallOptions = {}): AsyncGenerator<LockStatus | UnreadableLock> {
     yield* this.#parts.locker.list(await this.#lockPlace(options), options)
   }
 
@@ -175,18 +179,23 @@ export class Store {
    * fencing token of whoever held it since that backup. Locks that are held stay held.
    *
    * @param options.dryRun Changes nothing.
-   * @returns The locks that were marked (with `dryRun`: would be); those that bear the mark already are left out.
+   * @returns The locks that were marked (with `dryRun`: would be), and those whose record cannot be read, which were not; those that bear the mark
+   *   already are left out.
    */
-  async resetLocks(options: CallOptions & { dryRun?: boolean } = {}): Promise<LockStatus[]> {
+  async resetLocks(options: CallOptions & { dryRun?: boolean } = {}): Promise<(LockStatus | UnreadableLock)[]> {
     return await this.#parts.locker.reset(await this.#lockPlace(options), options)
   }
 
-  /** Writes down what readers remember, and gives up connections. Never rejects. Work under way is not waited for. */
+  /**
+   * Writes down what readers remember, and gives up connections. Never rejects. Work under way is not waited for, but for locks that are being given up: those of
+   * calls that were aborted or have failed, for 10 s or so at most. Locks that are held stay held.
+   */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     await this.#memory?.then((memory) => memory.flush()).catch(() => undefined)
-    await this.#parts.close().catch(() => undefined)
+    await this.#parts.objects?.flush()
+    await this.#parts.locker.close().catch(() => undefined)
     await this.#parts.store.close().catch(() => undefined)
   }
 

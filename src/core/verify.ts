@@ -93,7 +93,7 @@ async function verifyHead(
   findings: Findings,
   { onProgress, signal }: VerifyOptions,
 ): Promise<void> {
-  const { access } = writer
+  const access = withoutCache(writer.access)
   const { report } = findings
   const cache = new SegmentCache() // a fresh one: what is stored is to be read, not what was read before
   const history = new History(access, cache, head, deadlineFor(access, signal))
@@ -146,6 +146,11 @@ async function verifyHead(
   }
 }
 
+/** What is stored is what counts here, not what this machine kept of it. */
+function withoutCache(access: Access): Access {
+  return { ...access, objects: undefined }
+}
+
 /** Every record that can be read, by number; the newest first. Segments that cannot be read are findings. */
 async function readRecords(
   access: Access,
@@ -177,7 +182,7 @@ async function verifyRevision(
   cache: ContentCache,
   signal: AbortSignal | undefined,
 ): Promise<number> {
-  const { access } = writer
+  const access = withoutCache(writer.access)
   let read = 0
   for (const { content, bytes, digest } of [
     record,

@@ -1,5 +1,6 @@
 import type { CallOptions } from '../core/store.ts'
 import type { Snapshot } from './snapshot.ts'
+import type { SnapshotChange } from './snapshot-change.ts'
 
 /** How a deployment's lock is asked for. */
 export interface DeploymentLockOptions extends CallOptions {
@@ -18,8 +19,12 @@ export interface Lock extends AsyncDisposable {
   readonly owner: string
   /** Fires when the lock is lost: stop what it protects. */
   readonly signal: AbortSignal
-  /** Gives the lock up. A second call resolves and touches nothing, nor does one after a forced unlock. */
-  unlock(): Promise<void>
+  /**
+   * Gives the lock up; takes 10 s at most. A second call resolves and touches nothing, nor does one after a forced unlock.
+   *
+   * @throws {KeelstateError} when it is not known that the lock was given up; it ends with its lease then.
+   */
+  unlock(options?: CallOptions): Promise<void>
 }
 
 /**
@@ -40,8 +45,12 @@ export interface Backend {
   write(snapshot: Snapshot, options?: CallOptions): Promise<string>
   /** @throws {KeelstateError} `NotFound`. */
   setCurrent(rev: string, options?: CallOptions): Promise<void>
-  /** `write` and `setCurrent` in one conditional write: there is no moment between them. */
-  commit(snapshot: Snapshot, options?: CallOptions & { message?: string }): Promise<string>
+  /**
+   * `write` and `setCurrent` in one conditional write: there is no moment between them.
+   *
+   * @param snapshot A snapshot; or what changes of the current one, which costs what it changes, however large the snapshot is.
+   */
+  commit(snapshot: Snapshot | SnapshotChange, options?: CallOptions & { message?: string }): Promise<string>
   /** Every kept revision, oldest first. */
   list(options?: CallOptions): Promise<string[]>
   /** Drops a revision. One that is not there is fine. @throws {KeelstateError} `Conflict` when it is current. */

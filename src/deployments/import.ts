@@ -48,17 +48,15 @@ export async function planImport(
   if (tree.lock !== undefined && options.force !== true)
     throw originalLocked(tree, tree.lock, 'Wait until it is done. If nobody is at work any more, add --force.')
   if (tree.current !== undefined && !tree.revisions.includes(tree.current)) throw dangling(tree)
-  const present = new Map<string, string>()
-  for await (const { id, digest } of document.history(options)) present.set(id, digest)
+  const present = new Map<string, RevisionInfo>()
+  for await (const info of document.history(options)) present.set(info.id, info)
   const missing: string[] = []
   for (const [done, revision] of tree.revisions.entries()) {
     throwIfAborted(options.signal, 'import', document.name)
-    const digest = createHash('sha256')
-      .update(await readSnapshot(tree, revision, options.encrypter))
-      .digest('hex')
+    const digest = digestOf(await readSnapshot(tree, revision, options.encrypter))
     const known = present.get(revision)
     if (known === undefined) missing.push(revision)
-    else if (known !== digest) throw differs(document.name, revision)
+    else if ((await contentDigest(document, known, options)) !== digest) throw differs(document.name, revision)
     options.onProgress?.(done + 1, tree.revisions.length)
   }
   const movedOn = current !== undefined && !tree.revisions.includes(current.id)
@@ -82,21 +80,35 @@ export async function importStack(
   held: LockedDocument<Uint8Array>,
   options: ImportOptions = {},
 ): Promise<ImportPlan> {
-  const plan = await planImport(tree, document, held.current, options)
+  const plan = await planImport(tree, document, held.currentInfo, options)
   const { message = 'imported', signal } = options
   for (const [done, id] of plan.missing.entries()) {
     const body = await readSnapshot(tree, id, options.encrypter)
     const change = { made: { id, at: timeOfRevision(id)! }, message, type: 'snapshot', ...(signal && { signal }) }
     // Each was current in its turn, up to the one that is: so each has the one before it as its parent.
     const wasCurrent = tree.current !== undefined && compareRevisions(id, tree.current) <= 0
-    const newest = held.current === undefined || compareRevisions(held.current.id, id) < 0
+    const newest = held.currentInfo === undefined || compareRevisions(held.currentInfo.id, id) < 0
     if (wasCurrent && newest) await held.commit(body, change)
     else await held.add(body, change)
     options.onProgress?.(done + 1, plan.missing.length)
   }
-  if (plan.current !== undefined && held.current?.id !== plan.current)
+  if (plan.current !== undefined && held.currentInfo?.id !== plan.current)
     await held.setCurrent(plan.current, signal && { signal })
   return plan
+}
+
+/** SHA-256 of a revision's whole content, hex. That of one that is stored as a change must be made. */
+export async function contentDigest(
+  document: VersionedDocument<Uint8Array>,
+  info: RevisionInfo,
+  { signal }: CallOptions,
+): Promise<string> {
+  if (info.base === undefined) return info.digest
+  return digestOf((await document.revision(info.id, signal && { signal })).value)
+}
+
+function digestOf(body: Uint8Array): string {
+  return createHash('sha256').update(body).digest('hex')
 }
 
 /** A snapshot's plain bytes, checked. */

@@ -6,8 +6,7 @@ import { KEY_FORMS, type KeyAddress, parseKey } from './key-address.ts'
 import { readStaticKey, readVariable, type Variables } from './key-source.ts'
 import { PlaintextSealer } from './plaintext.ts'
 import type { KeyProvider } from './provider.ts'
-import { AwsKmsProvider } from './providers/aws-kms/index.ts'
-import { GcpKmsProvider } from './providers/gcp-kms/index.ts'
+import { DeferredProvider } from './providers/deferred.ts'
 import { PassphraseProvider } from './providers/passphrase.ts'
 import { StaticKeyProvider } from './providers/static.ts'
 import { KeySealer } from './sealer.ts'
@@ -49,8 +48,18 @@ type SecretAddress = Exclude<KeyAddress, { type: 'plaintext' }>
 function makeProvider(key: SecretAddress, options: SealerOptions): KeyProvider {
   const { address } = key
   const { variables = process.env, environment = systemEnvironment } = options
-  if (key.type === 'aws-kms') return new AwsKmsProvider({ key: key.key })
-  if (key.type === 'gcp-kms') return new GcpKmsProvider({ key: key.key })
+  if (key.type === 'aws-kms') {
+    return new DeferredProvider('aws-kms', address, true, async () => {
+      const { AwsKmsProvider } = await import('./providers/aws-kms/index.ts')
+      return new AwsKmsProvider({ key: key.key })
+    })
+  }
+  if (key.type === 'gcp-kms') {
+    return new DeferredProvider('gcp-kms', address, false, async () => {
+      const { GcpKmsProvider } = await import('./providers/gcp-kms/index.ts')
+      return new GcpKmsProvider({ key: key.key })
+    })
+  }
   if (key.type === 'static') {
     return new StaticKeyProvider({ address, environment, key: () => readStaticKey(key.source, address, variables) })
   }

@@ -1,9 +1,9 @@
 import { aborted, KeelstateError, printable } from '../core/errors.ts'
 import { hex } from '../core/header.ts'
-import type { LockHolder, LockOptions } from '../core/lease.ts'
+import { type LockHolder, type LockOptions, tellReleaseFailed } from '../core/lease.ts'
 import { formatName } from '../core/names.ts'
-import { isNotExecuted, isTransient } from '../core/retry.ts'
-import { type Started, startNow } from './lease.ts'
+import { Deadline, isNotExecuted, isTransient } from '../core/retry.ts'
+import { RELEASE_ATTEMPT_MS, RELEASE_MS, type Started, startNow } from './lease.ts'
 import type { LockKey, LockStore, StoredLock } from './lock-store.ts'
 import type { AcquireParts } from './locker.ts'
 import { holderOf, type LockRecord } from './record.ts'
@@ -11,7 +11,7 @@ import { EXPIRY_MARGIN_MS, TokenWatch } from './watch.ts'
 import { readBack, unknownLock, writeRecord } from './write.ts'
 
 const POLL_MS = 1_000 // a released lock is taken within this and one round trip, at no more than one request a second
-const FREE_AFTER_MS = [0, 1_000, 5_000] // when to look for a lock that was taken although its taker gave up
+const LOOK_AGAIN_MS = [1_000, 5_000] // when to look again for a lock that was taken although its taker gave up
 
 /** A lock that was taken, and when the request was sent whose token stands in its record. */
 export interface Acquired {
@@ -92,6 +92,7 @@ async function attemptAcquire(
       // Blocked by ourselves: an earlier attempt got through.
       if (outcome.blocked.record.held)
         return { acquired: { stored: outcome.blocked, started: firstOf(sent, outcome.blocked.record) } }
+      if (sent.size > 1) releaseLater(parts, owner) // it was broken, and another attempt may yet get through
       return { blocked: outcome.blocked }
     } catch (error) {
       failure = error
@@ -164,24 +165,41 @@ function firstOf(sent: ReadonlyMap<string, Started>, record: LockRecord): Starte
   return sent.get(record.token) ?? [...sent.values()][0]!
 }
 
-/** An acquisition that was given up may have got through, or still do: frees it by its owner id, in the background. */
+/**
+ * An acquisition that was given up may have got through, or still do: frees it by its owner id, in the background. Looks at once, and twice more within 6 s for
+ * a request that is still on its way; gives up after 10 s without an answer. Not worth less than that: the lease may be one of a day.
+ */
 function releaseLater(parts: AcquireParts, owner: string): void {
-  const { environment, locks, key } = parts
-  const free = async () => {
-    const deadline = parts.deadline(undefined)
-    const now = await deadline.repeat('lock.read', key.identity, 0, (call) => locks.read(key, call))
-    if (now?.record.owner !== owner || !now.record.held) return
-    const { prevClean, reset } = now.record
-    const token = hex(environment.randomBytes(16))
-    await writeRecord(locks, key, now, { ...now.record, token, held: false, clean: prevClean && !reset }, deadline)
-  }
+  const { environment, limits, key } = parts
+  const attemptMs = Math.min(limits.attemptMs, RELEASE_ATTEMPT_MS)
+  const deadline = new Deadline(environment, { ...limits, attemptMs, operationMs: RELEASE_MS })
   const look = async () => {
-    for (const waitMs of FREE_AFTER_MS) {
-      await environment.sleep(waitMs)
-      await free().catch(() => undefined) // its lease will end
+    let failure: unknown
+    for (const againMs of [...LOOK_AGAIN_MS, undefined]) {
+      try {
+        if (await releaseOwn(parts, owner, deadline)) return
+        failure = undefined
+      } catch (error) {
+        failure = error
+      }
+      if (againMs === undefined || deadline.left <= 0) break
+      await environment.sleep(Math.min(againMs, deadline.left))
     }
+    if (failure !== undefined) tellReleaseFailed(formatName(key.name), failure)
   }
-  void look()
+  parts.background(look())
+}
+
+/** Resolves to whether the acquisition under this owner id is over: no late copy of it takes the lock before somebody else has held it. */
+async function releaseOwn(parts: AcquireParts, owner: string, deadline: Deadline): Promise<boolean> {
+  const { environment, locks, key } = parts
+  const now = await deadline.repeat('lock.read', key.identity, 0, (call) => locks.read(key, call))
+  if (now?.record.owner !== owner) return false
+  if (!now.record.held) return true
+  const { prevClean, reset } = now.record
+  const token = hex(environment.randomBytes(16))
+  const next = { ...now.record, token, held: false, clean: prevClean && !reset }
+  return 'written' in (await writeRecord(locks, key, now, next, deadline))
 }
 
 /** The caller ended the wait: still says who was waited for. */

@@ -1,21 +1,21 @@
 import { hex } from '../core/header.ts'
-import type { LockPlace, LockStatus } from '../core/lease.ts'
+import type { LockPlace, LockStatus, UnreadableLock } from '../core/lease.ts'
 import { formatName, nameOfLockKey } from '../core/names.ts'
-import { Deadline } from '../core/retry.ts'
+import { Deadline, isTransient } from '../core/retry.ts'
 import type { CallOptions } from '../core/store.ts'
-import type { LockKey, LockStore } from './lock-store.ts'
-import { holderOf, type LockRecord } from './record.ts'
+import type { ListedLock, LockKey, LockStore } from './lock-store.ts'
+import { holderOf } from './record.ts'
 import { unknownLock, writeRecord } from './write.ts'
 
 const ROUNDS = 100 // of losing a record to its holder's heartbeat, which comes every few seconds
 
-/** Yields every lock of a store whose record names a document. */
+/** Yields every lock of a store whose record's place names a document. */
 export async function* listLocks(
   locks: LockStore,
-  { storeId }: LockPlace,
+  place: LockPlace,
   options: CallOptions = {},
-): AsyncGenerator<LockStatus> {
-  for await (const { key, record } of named(locks, storeId, options)) yield statusOf(key, record)
+): AsyncGenerator<LockStatus | UnreadableLock> {
+  for await (const { key, found } of named(locks, place, options)) yield statusOf(key, found)
 }
 
 /**
@@ -28,14 +28,15 @@ export async function resetLocks(
   locks: LockStore,
   place: LockPlace,
   { dryRun = false, ...options }: CallOptions & { dryRun?: boolean } = {},
-): Promise<LockStatus[]> {
-  const marked: LockStatus[] = []
-  for await (const { key, record } of named(locks, place.storeId, options)) {
-    if (record.reset) continue
-    if (!dryRun) await mark(locks, key, place, options)
-    marked.push(statusOf(key, record))
+): Promise<(LockStatus | UnreadableLock)[]> {
+  const told: (LockStatus | UnreadableLock)[] = []
+  for await (const { key, found } of named(locks, place, options)) {
+    const readable = 'record' in found
+    if (readable && found.record.reset) continue
+    if (readable && !dryRun) await mark(locks, key, place, options)
+    told.push(statusOf(key, found))
   }
-  return marked
+  return told
 }
 
 async function mark(locks: LockStore, key: LockKey, place: LockPlace, options: CallOptions): Promise<void> {
@@ -50,17 +51,32 @@ async function mark(locks: LockStore, key: LockKey, place: LockPlace, options: C
   throw unknownLock(key, undefined)
 }
 
+/** Every record once. A listing that failed for a moment begins again: a lock store makes one attempt, and cannot go on in the middle. */
 async function* named(
   locks: LockStore,
-  storeId: string,
-  options: CallOptions,
-): AsyncGenerator<{ key: LockKey; record: LockRecord }> {
-  for await (const { identity, record } of locks.list(storeId, options)) {
-    const name = nameOfLockKey(`locks/${identity}/~`)
-    if (name !== undefined) yield { key: { storeId, name, identity }, record }
+  { storeId, environment, limits }: LockPlace,
+  { signal }: CallOptions,
+): AsyncGenerator<{ key: LockKey; found: ListedLock }> {
+  const seen = new Set<string>()
+  const deadline = new Deadline(environment, limits, signal)
+  for (;;) {
+    try {
+      for await (const found of locks.list(storeId, { signal })) {
+        const { identity } = found
+        const name = nameOfLockKey(`locks/${identity}/~`)
+        if (name === undefined || seen.has(identity)) continue
+        seen.add(identity)
+        yield { key: { storeId, name, identity }, found }
+      }
+      return
+    } catch (error) {
+      if (!isTransient(error) || deadline.left <= 0 || deadline.aborted) throw error
+      await deadline.backoff(error)
+    }
   }
 }
 
-function statusOf({ name }: LockKey, record: LockRecord): LockStatus {
-  return { ...holderOf(record), name: formatName(name), kind: name.kind }
+function statusOf({ name }: LockKey, found: ListedLock): LockStatus | UnreadableLock {
+  const about = { name: formatName(name), kind: name.kind }
+  return 'record' in found ? { ...holderOf(found.record), ...about } : { ...about, problem: found.problem }
 }

@@ -36,7 +36,7 @@ export async function claimHead(
   let base = head
   for (let round = 0; round < ROUNDS; round++) {
     const change = reseed(lease, base)
-    await lease.prove(change)
+    await lease.prove(change, { signal })
     // The document was locked before, and the record that said so is gone, or older than what was written since.
     if (change.fence !== undefined && base !== undefined && base.header.epoch > 0n)
       lostRecords.publish({ name: formatName(writer.access.name), epoch: base.header.epoch, fence: change.fence })

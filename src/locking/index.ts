@@ -4,7 +4,7 @@ export {
   dynamoDbLockStore,
   parseDynamoDbAddress,
 } from './dynamodb/index.ts'
-export type { Claim, LockKey, LockStore, StoredLock } from './lock-store.ts'
+export type { Claim, ListedLock, LockKey, LockStore, StoredLock } from './lock-store.ts'
 export { LeaseLocker } from './locker.ts'
 export { objectLockStore } from './objects/index.ts'
 export type { LockRecord } from './record.ts'

@@ -1,3 +1,5 @@
+import type { KeelstateError } from '../core/errors.ts'
+import type { Inspectable } from '../core/inspection.ts'
 import type { DocumentName } from '../core/names.ts'
 import type { CallOptions, VersionToken } from '../core/store.ts'
 import type { LockRecord } from './record.ts'
@@ -28,6 +30,12 @@ export interface Claim {
   readonly watched: string | undefined
 }
 
+/** One of the records that `list` finds: as it stands, or why it cannot be read (`Corrupt`, or `Unsupported` for a newer format). */
+export type ListedLock = { readonly identity: string } & (
+  | { readonly record: LockRecord }
+  | { readonly problem: KeelstateError }
+)
+
 /**
  * Where lock records live.
  *
@@ -44,7 +52,7 @@ export interface Claim {
  *
  * **Cancellation and errors.** As in `ObjectStore`.
  */
-export interface LockStore {
+export interface LockStore extends Inspectable {
   /** For messages; no secret. */
   readonly address: string
 
@@ -65,8 +73,8 @@ export interface LockStore {
     options?: CallOptions,
   ): Promise<{ acquired: StoredLock } | { blocked: StoredLock }>
 
-  /** All records of a store, in no particular order. */
-  list(storeId: string, options?: CallOptions): AsyncIterable<{ identity: string; record: LockRecord }>
+  /** All records of a store, in no particular order. One that cannot be read is yielded as such, and hides no other. */
+  list(storeId: string, options?: CallOptions): AsyncIterable<ListedLock>
 
   close(): Promise<void>
 }

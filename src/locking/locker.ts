@@ -12,10 +12,12 @@ import {
   type LockPlace,
   type LockStatus,
   leaseLost,
+  tellReleaseFailed,
+  type UnreadableLock,
 } from '../core/lease.ts'
 import { lineageBreak, rolledBack, toRemember } from '../core/memory.ts'
 import { formatName } from '../core/names.ts'
-import { Deadline } from '../core/retry.ts'
+import { Deadline, type Limits } from '../core/retry.ts'
 import type { CallOptions } from '../core/store.ts'
 import { type Acquired, acquireLock, locked } from './acquire.ts'
 import { listLocks, resetLocks } from './all-locks.ts'
@@ -32,7 +34,10 @@ export interface AcquireParts {
   readonly locks: LockStore
   readonly key: LockKey
   readonly environment: Environment
+  readonly limits: Limits
   readonly deadline: (signal: AbortSignal | undefined) => Deadline
+  /** Takes charge of work that nobody waits for: closing does. */
+  readonly background: (work: Promise<unknown>) => void
   /** What the holder says of itself. */
   readonly self: (
     options: LockOptions,
@@ -42,6 +47,8 @@ export interface AcquireParts {
 /** Locks documents by records in a lock store. docs/decisions/0010-locks.md */
 export class LeaseLocker implements Locker {
   readonly #locks: LockStore
+  /** Locks that are being given up. Each comes to an end within 10 s and what one request may take. */
+  readonly #releases = new Set<Promise<unknown>>()
 
   constructor(locks: LockStore) {
     this.#locks = locks
@@ -80,6 +87,7 @@ export class LeaseLocker implements Locker {
     owner: string,
     options: CallOptions,
   ): Promise<{ lease: Lease; head: Head | undefined }> {
+    await writer.access.sealer.check(options)
     const parts = this.#parts(writer)
     const deadline = parts.deadline(options.signal)
     const started = startNow(parts.environment)
@@ -149,12 +157,25 @@ export class LeaseLocker implements Locker {
     }
   }
 
-  list(place: LockPlace, options: CallOptions = {}): AsyncIterable<LockStatus> {
+  list(place: LockPlace, options: CallOptions = {}): AsyncIterable<LockStatus | UnreadableLock> {
     return listLocks(this.#locks, place, options)
   }
 
-  async reset(place: LockPlace, options: CallOptions & { dryRun?: boolean } = {}): Promise<LockStatus[]> {
+  async reset(
+    place: LockPlace,
+    options: CallOptions & { dryRun?: boolean } = {},
+  ): Promise<(LockStatus | UnreadableLock)[]> {
     return await resetLocks(this.#locks, place, options)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#releases)
+    await this.#locks.close()
+  }
+
+  #background(work: Promise<unknown>): void {
+    const ended: Promise<unknown> = work.catch(() => undefined).finally(() => this.#releases.delete(ended))
+    this.#releases.add(ended)
   }
 
   async #begin(
@@ -164,27 +185,28 @@ export class LeaseLocker implements Locker {
     reading: Promise<Head | undefined> | undefined,
     signal: AbortSignal | undefined,
   ): Promise<{ lease: Lease; head: Head | undefined }> {
-    const { limits, environment } = writer.access
-    const { key, deadline: deadlineFrom } = this.#parts(writer)
+    const { key, limits, environment, deadline: deadlineFrom, background: onReleasing } = this.#parts(writer)
     const deadline = deadlineFrom(signal) // its own: waiting may have taken longer than an operation may
     const { borrowed } = options
     const lease = new HeldLease(
-      { locks: this.#locks, key, environment, limits, ...options },
+      { locks: this.#locks, key, environment, limits, onReleasing, ...options },
       acquired.stored,
       acquired.started,
     )
     try {
       // A process may end in the middle of a commit without the others knowing: from now on a release is not clean, whoever makes it.
-      if (borrowed) await lease.prove({ uncertain: true })
+      if (borrowed) await lease.prove({ uncertain: true }, { signal })
       let head = await this.#freshHead(writer, lease, reading, deadline)
       const claimed = lease.inOrder || (borrowed && head?.header.epoch === lease.fence)
       if (!claimed || (head !== undefined && lease.fence <= head.header.epoch && !borrowed)) {
         head = await claimHead(writer, lease, head, deadline, signal)
       } else lease.markClaimed()
-      await lease.ensure() // what came before may have taken the whole lease
+      await lease.ensure({ signal }) // what came before may have taken the whole lease
       return { lease, head }
     } catch (error) {
-      await lease.release(undefined, !KeelstateError.is(error, 'OutcomeUnknown')).catch(() => undefined)
+      const releasing = lease.release(undefined, !KeelstateError.is(error, 'OutcomeUnknown'))
+      const told = releasing.catch((failure: unknown) => tellReleaseFailed(formatName(key.name), failure))
+      if (!signal?.aborted) await told // who gave up is not kept waiting
       throw error
     }
   }
@@ -218,7 +240,9 @@ export class LeaseLocker implements Locker {
       locks: this.#locks,
       key: { storeId: hex(access.scope.storeId), name: access.name, identity: access.identity },
       environment,
+      limits: access.limits,
       deadline: (signal) => new Deadline(environment, access.limits, signal),
+      background: (work) => this.#background(work),
       self: (options) => ({
         leaseMs: options.leaseMs ?? DEFAULT_LEASE_MS,
         since: new Date(environment.now()).toISOString(),

@@ -1,5 +1,6 @@
 import { KeelstateError } from '../core/errors.ts'
 import type { LockHolder } from '../core/lease.ts'
+import type { ListedLock } from './lock-store.ts'
 
 export const MAX_LEASE_MS: number = 24 * 60 * 60 * 1000
 /** Fences are era · 2³² + counter: a lock table that was lost or restored begins a new era. */
@@ -92,8 +93,18 @@ function damaged(key: string, member: string, what: string): KeelstateError<'Cor
     key,
     message: `The lock record of ${key} is damaged: ${member}: ${what}.`,
     details: { differs: member },
-    hint: 'Look at the record in the lock store; keelstate wrote no such value.',
+    hint: 'keelstate wrote no such value: look at the record in the lock store. Once nobody is at work, delete it there: the next holder begins above all former ones.',
   })
+}
+
+/** What `list` yields for one record: what `read` gives, or the problem that it throws. */
+export function listed(identity: string, read: () => LockRecord): ListedLock {
+  try {
+    return { identity, record: read() }
+  } catch (error) {
+    if (KeelstateError.is(error)) return { identity, problem: error }
+    throw error
+  }
 }
 
 export function holderOf(record: LockRecord): LockHolder {

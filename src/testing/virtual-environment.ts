@@ -1,3 +1,8 @@
+// Loading a module takes real time, in which virtual time would go on or find nothing to wait for: what documents load when they need it is loaded before.
+import '../core/collect.ts'
+import '../core/compact.ts'
+import '../core/diff.ts'
+import '../core/verify.ts'
 import type { Environment } from '../core/environment.ts'
 import { aborted } from '../core/errors.ts'
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { type Dirent, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -299,6 +299,34 @@ describe('locks', () => {
     expect((await at.ok(['locks'])).stdout).toMatch(/^NAME .*\nshop\/prod +held .* 30 min +lock, migration\n$/)
     await at.ok(['unlock', 'shop/prod', '--owner', owner])
     expect((await at.ok(['locks'])).stderr).toBe('no locks\n')
+  })
+
+  it('shows a record that cannot be read as such beside all others, and ends with 6', async () => {
+    await at.ok(['push', 'a'], { input: '1' })
+    await at.ok(['push', 'z'], { input: '1' })
+    const damaged = (readdirSync(at.path('state/locks/state/a'), { recursive: true, withFileTypes: true }) as Dirent[])
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+    for (const file of damaged) writeFileSync(file, '{"format":"keelstate-lock/1","held":"no"}')
+    expect(damaged).toHaveLength(1)
+    const told = await at.run(['locks', '--all'])
+    expect(told.code).toBe(6)
+    expect(told.stdout).toMatch(/^NAME .*\nshop\/prod +free .*\nz +free .*\n$/)
+    expect(told.stderr).toMatch(/^unreadable: a: The lock record of .*\nerror: 1 lock record cannot be read/)
+    const { json: failed } = await at.run(['locks', '--all', '--json'])
+    expect(failed.error).toMatchObject({ code: 'Corrupt', key: 'a', hint: expect.stringContaining('delete it') })
+    expect(failed.report.locks.map(({ name }: { name: string }) => name)).toEqual(['shop/prod', 'z'])
+    expect(failed.report.unreadable).toMatchObject([{ name: 'a', kind: 'state', code: 'Corrupt' }])
+    const { code, json: reset } = await at.run(['locks', 'reset', '--json'])
+    expect([code, reset.report.names]).toEqual([6, ['shop/prod', 'z']])
+    expect(reset.report.unreadable).toMatchObject([{ name: 'a' }])
+  })
+
+  it('that were lost are told by the next command that takes one, on stderr, and keep nobody out', async () => {
+    rmSync(at.path('state/locks'), { recursive: true })
+    const { stderr } = await at.ok(['push', 'shop/prod', '--json'], { input: '2' })
+    expect(stderr).toMatch(/^warning: the lock record of shop\/prod was gone, .* keelstate locks reset; .*\n$/)
+    expect((await at.ok(['push', 'shop/prod', '--json'], { input: '3' })).stderr).toBe('')
   })
 
   it('reset marks all of them once, and only says so in a dry run', async () => {

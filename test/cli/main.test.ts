@@ -90,6 +90,7 @@ describe('config', () => {
         { name: 'storeId', value: null, origin: null },
         { name: 'wait', value: null, origin: null },
         { name: 'owner', value: null, origin: null },
+        { name: 'cache', value: null, origin: null },
       ],
     })
     const { stdout } = await at.ok(['config', '--store', 'file:./x'], { env: { KEELSTATE_KEYS: 'hunter2hunter2' } })

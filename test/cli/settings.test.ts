@@ -51,6 +51,15 @@ describe('settings', () => {
     expect(fromFlag.keys).toMatchObject({ value: ['plaintext'], origin: { from: 'flag', name: '--key' } })
   })
 
+  it('say where objects are kept: the environment before the file, whose folder is relative to it, or off', async () => {
+    configure({ cache: './kept' })
+    expect((await loadSettings({}, {}, inner)).cache?.value).toBe(join(folder, 'kept'))
+    expect((await loadSettings({}, { KEELSTATE_CACHE: 'mine' }, inner)).cache?.value).toBe(join(inner, 'mine'))
+    expect((await loadSettings({}, { KEELSTATE_CACHE: 'off' }, inner)).cache?.value).toBe('off')
+    configure({ cache: 'off' })
+    expect((await loadSettings({}, {}, inner)).cache?.value).toBe('off')
+  })
+
   it('take an empty variable for one that is not set', async () => {
     configure({ store: 'memory:', keys: 'plaintext' })
     const settings = await loadSettings({}, { KEELSTATE_STORE: '', KEELSTATE_KEYS: ' , ' }, inner)
@@ -93,6 +102,7 @@ describe('settings', () => {
     ['{"keys":[1]}', '"keys" must be a key'],
     ['{"storeId":"abc"}', '"storeId" must be 32 hex digits'],
     ['{"lock":""}', '"lock" must be "store" or an address'],
+    ['{"cache":false}', '"cache" must be "off" or a folder'],
   ])('refuse the file %s', (text, why) => {
     expect(() => parseConfiguration(text, '/x/keelstate.json')).toThrow(why)
   })
@@ -110,6 +120,11 @@ describe('the configuration file', () => {
       { store: 'file:./state', keys: ['env:STATE_KEY'], storeId: STORE_ID },
       { store: 's3://b/p', keys: 'plaintext' },
       { store: 's3://b/p', lock: 'dynamodb://acme-locks?region=eu-west-1', keys: ['aws-kms:alias/acme-state'] },
+      { store: 's3://b/p', cache: 'off' },
+      {
+        store: 'gs://b/p',
+        keys: ['gcp-kms:projects/acme-prod/locations/europe-west1/keyRings/keelstate/cryptoKeys/state'],
+      },
       {},
     ]
     for (const one of good) expect(check.safeParse(one).success, JSON.stringify(one)).toBe(true)

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -6,13 +5,14 @@ import { CreateTableCommand, type CreateTableCommandInput, DynamoDBClient } from
 import dynalite from 'dynalite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { AwsKmsProvider } from '../../src/encrypt/index.ts'
-import { json, openStore, type Store } from '../../src/index.ts'
+import { openStore, type Store } from '../../src/index.ts'
 import { dynamoDbLockStore } from '../../src/locking/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
 import { type KmsServer, startKmsServer } from '../../src/testing/index.ts'
 import { askedOfKey, askingClient, askingStore, type Places } from './asking.ts'
 import { type Ask, fits, judge } from './policies.ts'
 import { Template } from './template.ts'
+import { collect, read, write } from './work.ts'
 
 const template = new Template({ BucketName: 'acme-state', Prefix: 'prod/eu', LockTableName: 'acme-locks' })
 const BUCKET = 'arn:aws:s3:::acme-state'
@@ -28,8 +28,6 @@ const reader = template.statements('Reader')
 const writer = [...reader, ...template.statements('Writer')]
 const maintainer = [...writer, ...template.statements('Maintainer')]
 const ROLES = { reader, writer, maintainer } as const
-
-type Doc = { n: number; pad: string }
 
 /** What each role's work asks AWS for, recorded from the library at work. */
 const asked: Record<keyof typeof ROLES, Ask[]> = { reader: [], writer: [], maintainer: [] }
@@ -83,41 +81,6 @@ afterAll(async () => {
   dynamoDb.close()
   await kms.close()
 })
-
-/** Everything that a writer does. */
-async function write(store: Store, name = 'shop/prod'): Promise<void> {
-  const shop = store.document(name, json<Doc>())
-  const pad = randomBytes(12_000).toString('base64')
-  await shop.withLock({ operation: 'deploy' }, async (held) => void (await held.commit({ n: 1, pad })))
-  for (let n = 2; n <= 20; n += 1) await shop.commit({ n, pad: n % 9 === 0 ? pad : 'x'.repeat(300) }, { parent: 'any' })
-  await shop.label('stable', '@3')
-  await shop.rollback('stable')
-  await shop.unlabel('stable')
-  const held = await shop.lock({ operation: 'stuck' })
-  await shop.forceUnlock(held.owner)
-  await held.release().catch(() => {})
-  await shop.prune({ keepLast: 2 })
-  const gone = store.document(`${name}-old`, json<Doc>())
-  await gone.commit({ n: 0, pad: '' }, { parent: 'none' })
-  await gone.delete()
-}
-
-/** Everything that a reader does. */
-async function read(store: Store): Promise<void> {
-  const shop = store.document('shop/prod', json<Doc>())
-  await shop.read()
-  for await (const { id } of shop.history()) await shop.revision(id)
-  await shop.status()
-  await shop.verify()
-  await shop.holder()
-  expect(await store.document('shop/absent', json()).read()).toBeUndefined()
-  for await (const { name } of store.list()) expect(name).toMatch(/^shop/)
-}
-
-async function collect(store: Store): Promise<void> {
-  const report = await store.document('shop/prod', json<Doc>()).collect({ graceMs: 0 })
-  expect(report.deleted.length).toBeGreaterThan(0)
-}
 
 describe('the policies', () => {
   it.each(Object.keys(ROLES) as (keyof typeof ROLES)[])(

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { json, type LockStatus, openStore, type Store } from '../../src/index.ts'
+import { json, type LockStatus, openStore, type Store, type UnreadableLock } from '../../src/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
+import { faultyStore } from '../../src/testing/index.ts'
 
 const open = (bucket: MemoryBucket, keys = 'plaintext') =>
   openStore({ store: memoryStore({ bucket }), keys, memory: false })
 
 async function locksOf(store: Store): Promise<LockStatus[]> {
   const found: LockStatus[] = []
-  for await (const lock of store.locks()) found.push(lock)
+  for await (const lock of store.locks()) if ('held' in lock) found.push(lock)
   return found.sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
@@ -21,6 +22,73 @@ describe('the locks of a store', () => {
       { name: 'shop/prod', kind: 'state', held: false, operation: 'push' },
     ])
     await held.release()
+  })
+})
+
+describe('a listing of locks', () => {
+  it('begins again when the store is busy for a moment, and yields each lock once', async () => {
+    const faulty = faultyStore(memoryStore())
+    const store = await openStore({ store: faulty, keys: 'plaintext', memory: false })
+    const names = Array.from({ length: 40 }, (_, n) => `shop/${n}`)
+    for (const name of names) await store.document(name, json<number>()).withLock({ operation: 'push' }, () => {})
+    const busy = { do: 'status', status: 503, code: 'SlowDown' } as const
+    const page = faulty.faults.add({ method: 'list' }, busy)
+    const record = faulty.faults.add({ method: 'get', key: /^locks/, nth: 30 }, busy)
+    expect((await locksOf(store)).map(({ name }) => name)).toEqual([...names].sort())
+    expect([page.fired, record.fired]).toEqual([1, 1])
+    faulty.faults.add({ method: 'list' }, { do: 'status', status: 403, code: 'AccessDenied' })
+    await expect(locksOf(store)).rejects.toMatchObject({ code: 'AccessDenied' })
+  })
+})
+
+describe('a lock record that is damaged', () => {
+  const damage = (bucket: MemoryBucket) =>
+    bucket.overwrite('locks/state/shop/b/~', Buffer.from('{"format":"keelstate-lock/1","held":"no"}'))
+
+  async function three(): Promise<{ bucket: MemoryBucket; store: Store }> {
+    const bucket = new MemoryBucket()
+    const store = await open(bucket)
+    for (const name of ['shop/a', 'shop/b', 'shop/c'])
+      await store.document(name, json<number>()).withLock({ operation: 'push' }, (held) => held.commit(1))
+    damage(bucket)
+    return { bucket, store }
+  }
+
+  it('is listed as such, and hides no other', async () => {
+    const { bucket, store } = await three()
+    bucket.overwrite('locks/state/shop/c/~', Buffer.from('{"format":"keelstate-lock/2"}'))
+    const found: (LockStatus | UnreadableLock)[] = []
+    for await (const lock of store.locks()) found.push(lock)
+    expect(found.sort((a, b) => (a.name < b.name ? -1 : 1))).toMatchObject([
+      { name: 'shop/a', kind: 'state', held: false },
+      { name: 'shop/b', kind: 'state', problem: { code: 'Corrupt' } },
+      { name: 'shop/c', kind: 'state', problem: { code: 'Unsupported' } },
+    ])
+  })
+
+  it('is told by a reset, which marks all others', async () => {
+    const { store } = await three()
+    for (const dryRun of [true, false]) {
+      const told = (await store.resetLocks({ dryRun })).sort((a, b) => (a.name < b.name ? -1 : 1))
+      expect(told).toMatchObject([
+        { name: 'shop/a', held: false },
+        { problem: { code: 'Corrupt' } },
+        { name: 'shop/c' },
+      ])
+    }
+    expect(await store.resetLocks()).toMatchObject([{ name: 'shop/b', problem: { code: 'Corrupt' } }])
+  })
+
+  it('lets nobody take the lock, and is mended by deleting it: the next holder begins above all former ones', async () => {
+    const { bucket, store } = await three()
+    const document = store.document('shop/b', json<number>())
+    const error = await document.lock({ operation: 'x' }).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'Corrupt', hint: expect.stringContaining('delete it') })
+    bucket.remove('locks/state/shop/b/~')
+    await document.withLock({ operation: 'x' }, async (held) => {
+      expect(held.fence >> 32n).toBe(1n)
+      expect(held.current?.value).toBe(1)
+    })
   })
 })
 

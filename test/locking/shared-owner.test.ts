@@ -101,6 +101,28 @@ describe.each(inMemory)('processes under one owner id, with $name', (kind) => {
     expect(world.time.elapsed - began).toBeLessThanOrEqual(LEASE_MS + MARGIN_MS + 1_000)
   })
 
+  it('never make it end sooner: it lasts for its whole lease again from the last thing that was done under it', async () => {
+    const { world, parent, child, rival } = await opened()
+    const leaseMs = 30 * 60_000
+    const held = await world.finish(parent.document.lock({ operation, leaseMs, heartbeat: false }))
+    const { owner } = held
+    held.leave()
+    const rivals = rival.document.lock({ operation, waitMs: 10 * leaseMs })
+    for (let n = 0; n < 3; n++) {
+      await world.time.advance(leaseMs * 0.9)
+      const borrowed = await world.finish(child.document.lockedBy(owner))
+      await world.finish(borrowed.commit(`${n}`))
+      await world.finish(borrowed.release())
+      expect(await world.record()).toMatchObject({ held: true, owner, leaseMs })
+    }
+    const worked = world.time.elapsed
+    const next = await world.finish(rivals)
+    expect(next.current?.value).toBe('2')
+    expect(world.time.elapsed - worked).toBeGreaterThanOrEqual(leaseMs)
+    expect(world.time.elapsed - worked).toBeLessThanOrEqual(leaseMs + MARGIN_MS + 2_000)
+    await world.finish(next.release())
+  })
+
   it('leave behind the highest head that any of them saw, whoever releases', async () => {
     const { world, parent, child } = await opened()
     const held = await world.finish(parent.document.lock({ operation }))

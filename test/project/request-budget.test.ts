@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { bytes, openStore, type Store, type VersionedDocument } from '../../src/index.ts'
+import { StaticKeyProvider } from '../../src/encrypt/index.ts'
+import { bytes, type ObjectStore, openStore, type Store, type VersionedDocument } from '../../src/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
 import { type Cost, RoundTrips } from './round-trips.ts'
 import { ROOT } from './source-files.ts'
@@ -40,6 +42,20 @@ const MEASURED: Readonly<Record<string, (bench: Bench) => Promise<Cost>>> = {
   'read, over 8 KiB': async ({ trips, document, elsewhere }) => {
     await elsewhere.commit(large(), any)
     return await trips.of(() => document.read())
+  },
+  'read, over 8 KiB, read before on this machine': async () => {
+    const bucket = new MemoryBucket()
+    const cache = mkdtempSync(join(tmpdir(), 'keelstate-budget-'))
+    const keys = new StaticKeyProvider({ key: randomBytes(32) })
+    const process = (store: ObjectStore) => openStore({ store, keys, cache, storeId: '0'.repeat(32) })
+    const first = await process(memoryStore({ bucket }))
+    await first.document('shop/settings', bytes()).commit(large(), { parent: 'none' })
+    await first.close()
+    const trips = new RoundTrips(memoryStore({ bucket }))
+    const next = (await process(trips.store)).document('shop/settings', bytes())
+    const cost = await trips.of(() => next.read())
+    rmSync(cache, { recursive: true })
+    return cost
   },
   'read, unchanged since (304, no body)': async ({ trips, document, elsewhere }) => {
     await elsewhere.commit(large(), any)

@@ -9,6 +9,7 @@ const options = {} as const
 /** What is meant when a setting is not set. */
 const DEFAULTS: Readonly<Record<string, string>> = {
   lock: '(not set: beside the documents)',
+  cache: '(not set: keelstate in the cache folder of this user)',
   wait: `(not set: ${DEFAULT_WAIT})`,
 }
 
@@ -25,7 +26,7 @@ interface Configuration {
 }
 
 async function config(call: Call<typeof options>): Promise<Configuration> {
-  const { store, lock, keys, storeId, wait, owner, file } = await call.settings()
+  const { store, lock, keys, storeId, wait, owner, cache, file } = await call.settings()
   return {
     file: file?.path ?? null,
     settings: [
@@ -39,6 +40,7 @@ async function config(call: Call<typeof options>): Promise<Configuration> {
       { name: 'storeId', value: storeId?.value ?? null, origin: storeId?.origin ?? null },
       { name: 'wait', value: wait?.value ?? null, origin: wait?.origin ?? null },
       { name: 'owner', value: owner ? shown(owner.value) : null, origin: owner?.origin ?? null },
+      { name: 'cache', value: cache ? shown(cache.value) : null, origin: cache?.origin ?? null },
     ],
   }
 }

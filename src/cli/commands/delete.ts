@@ -34,7 +34,10 @@ async function remove(call: Call<typeof options>): Promise<Deleted> {
   const asked = `Delete ${shown(name)} with its history? Current is ${revisionLine(now)}.`
   const deleted = yes || (await confirm(host, 'delete', asked, '--yes'))
   // What was shown is what is deleted: a revision that came meanwhile is a conflict.
-  if (deleted) await underLock(call, document, 'delete', (held) => held.delete({ parent: now.id, signal }))
+  if (deleted)
+    await underLock(call, document, { operation: 'delete', content: false }, (held) =>
+      held.delete({ parent: now.id, signal }),
+    )
   return { name, dryRun, deleted, revision: now }
 }
 

@@ -59,7 +59,8 @@ async function importUnobin(call: Call<typeof options>): Promise<Imported> {
   for (const [i, one] of stacks.entries()) {
     const { name, tree, document } = one
     if (imported[i]!.nothing) continue
-    const plan = await underLock(call, document, 'import', (held) => importStack(tree, document, held, settings(one)))
+    const lock = { operation: 'import', content: false }
+    const plan = await underLock(call, document, lock, (held) => importStack(tree, document, held, settings(one)))
     imported[i] = { name, plan, nothing: false }
   }
   return { dryRun, stacks: imported }

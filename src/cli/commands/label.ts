@@ -27,7 +27,7 @@ async function label(call: Call<typeof options>): Promise<Labelled> {
   // What is not there is said before a lock is taken, which would make a document of that name.
   if (!remove) await document.info(ref ?? 'current', { signal })
   else if (!Object.hasOwn(await document.labels({ signal }), text)) await document.unlabel(text, { signal })
-  return await underLock(call, document, 'label', async (held) => {
+  return await underLock(call, document, { operation: 'label', content: false }, async (held) => {
     if (!remove)
       return { name, label: text, removed: false, revision: await held.label(text, ref ?? 'current', { signal }) }
     await held.unlabel(text, { signal })

@@ -38,7 +38,7 @@ async function lock(call: Call<typeof options>): Promise<Locked> {
     throw usage('lock', '--json and a command exclude each other: standard output is the command’s.')
   const leaseMs = duration === undefined ? undefined : leaseOf(duration)
   const document = stateDocument(await call.open(), name)
-  const shared = { operation: 'lock', ...(reason !== undefined && { reason }) }
+  const shared = { operation: 'lock', content: false, ...(reason !== undefined && { reason }) }
   if (rest !== undefined)
     return await holdFor(call, document, rest, { ...shared, ...(leaseMs !== undefined && { leaseMs }) })
   const lease = { leaseMs: leaseMs ?? leaseOf(DEFAULT_LEASE), heartbeat: false }
@@ -61,7 +61,7 @@ async function holdFor(
   call: Call<typeof options>,
   document: VersionedDocument<Uint8Array>,
   words: readonly string[],
-  lease: Pick<LockOptions, 'operation' | 'reason' | 'leaseMs'>,
+  lease: Pick<LockOptions, 'operation' | 'content' | 'reason' | 'leaseMs'>,
 ): Promise<Locked> {
   const { host } = call
   const held = await takeLock(call, document, { reason: basename(words[0]!).slice(0, 200), ...lease })
@@ -81,7 +81,7 @@ async function holdFor(
 export const command: Command = defineCommand({
   name: 'lock',
   about:
-    'Takes the lock of NAME and prints its owner id; commands work under it with --owner or KEELSTATE_OWNER, and each begins its time anew. With CMD it is held while CMD runs, with KEELSTATE_OWNER set: CMD is stopped when the lock is lost, and its exit code is passed on.',
+    'Takes the lock of NAME and prints its owner id; commands work under it with --owner or KEELSTATE_OWNER, and each begins its time anew, so that it never ends sooner. With CMD it is held while CMD runs, with KEELSTATE_OWNER set: CMD is stopped when the lock is lost, and its exit code is passed on.',
   positionals: ['NAME'],
   rest: 'CMD…',
   options,

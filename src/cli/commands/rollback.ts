@@ -31,8 +31,8 @@ async function rollback(call: Call<typeof options>): Promise<RolledBack> {
     return { name, dryRun, target, ...(now && { replaced: now }) }
   }
   // By id: `current~1` means the revision that was shown, also when somebody pushes meanwhile.
-  return await underLock(call, document, 'rollback', async (held) => {
-    const change = { signal, parent: held.current ?? 'none', ...(message !== undefined && { message }) }
+  return await underLock(call, document, { operation: 'rollback', content: false }, async (held) => {
+    const change = { signal, parent: held.currentInfo ?? 'none', ...(message !== undefined && { message }) }
     const revision = await held.rollback(target.id, change)
     return { name, dryRun, target, revision, ...(revision.replaced && { replaced: revision.replaced }) }
   })

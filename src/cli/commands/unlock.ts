@@ -42,7 +42,7 @@ function isLocked(name: string, holder: LockHolder): KeelstateError<'Locked'> {
 export const command: Command = defineCommand({
   name: 'unlock',
   about:
-    'Breaks the lock of NAME that has the owner ID: the store refuses whatever that holder still tries to write. Without --owner it shows who holds the lock and the command that breaks it, exit 4. Needs no key.',
+    'Breaks the lock of NAME that has the owner ID: from the next holder’s start on the store refuses whatever that one still tries to write. Without --owner it shows who holds the lock and the command that breaks it, exit 4. Needs no key.',
   positionals: ['NAME'],
   options,
   examples: [

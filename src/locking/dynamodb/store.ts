@@ -1,9 +1,11 @@
 import { KeelstateError, throwIfAborted } from '../../core/errors.ts'
+import type { Finding } from '../../core/inspection.ts'
 import type { CallOptions } from '../../core/store.ts'
-import type { Claim, LockKey, LockStore, StoredLock } from '../lock-store.ts'
-import type { LockRecord } from '../record.ts'
+import type { Claim, ListedLock, LockKey, LockStore, StoredLock } from '../lock-store.ts'
+import { type LockRecord, listed } from '../record.ts'
 import { type DynamoDbSdk, type Item, loadDynamoDb } from './client.ts'
 import { blockingItem, fromDynamoDb } from './errors.ts'
+import { inspectTable } from './inspect.ts'
 import { fromItem, keyItem, toAttribute, toItem } from './item.ts'
 import { type DynamoDbLockOptions, parseDynamoDbLockOptions } from './options.ts'
 
@@ -83,7 +85,7 @@ class DynamoDbLockStore implements LockStore {
     }
   }
 
-  async *list(storeId: string, options: CallOptions = {}): AsyncGenerator<{ identity: string; record: LockRecord }> {
+  async *list(storeId: string, options: CallOptions = {}): AsyncGenerator<ListedLock> {
     let start: unknown
     do {
       const answer = await this.#send('lock.list', this.address, options, ({ query }) =>
@@ -99,10 +101,21 @@ class DynamoDbLockStore implements LockStore {
       for (const item of Array.isArray(answer.Items) ? (answer.Items as Item[]) : []) {
         const document = item.document
         const identity = document !== undefined && 'S' in document ? document.S : this.address
-        yield { identity, record: fromItem(item, identity) }
+        yield listed(identity, () => fromItem(item, identity))
       }
       start = answer.LastEvaluatedKey
     } while (start !== undefined)
+  }
+
+  async *inspect(options: CallOptions = {}): AsyncGenerator<Finding> {
+    this.#sdk ??= loadDynamoDb(this.#options)
+    const { client, describe } = await this.#sdk
+    const TableName = this.#options.table
+    yield* inspectTable(async (question) => {
+      throwIfAborted(options.signal, 'lock.inspect', this.address)
+      const bounds = options.signal === undefined ? {} : { abortSignal: options.signal }
+      return ((await client.send(describe(question, { TableName }) as never, bounds)) ?? {}) as Record<string, unknown>
+    })
   }
 
   async close(): Promise<void> {

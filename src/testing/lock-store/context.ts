@@ -135,9 +135,11 @@ export async function blocked(
 
 export async function listAll(locks: LockStore, storeId: string = STORE_ID): Promise<Map<string, LockRecord>> {
   const all = new Map<string, LockRecord>()
-  for await (const { identity, record } of locks.list(storeId)) {
+  for await (const found of locks.list(storeId)) {
+    const { identity } = found
     assert.ok(!all.has(identity), `${identity} was listed twice`)
-    all.set(identity, record)
+    assert.ok('record' in found, `${identity} was listed as unreadable`)
+    all.set(identity, found.record)
   }
   return all
 }

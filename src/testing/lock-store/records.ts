@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { LockRecord } from '../../locking/index.ts'
+import type { ListedLock, LockRecord } from '../../locking/index.ts'
 import {
   assertRecord,
   assertRejects,
@@ -9,6 +9,7 @@ import {
   lockOf,
   OTHER_STORE,
   record,
+  STORE_ID,
   stored,
 } from './context.ts'
 
@@ -135,6 +136,23 @@ export const recordCases: readonly LockStoreCase[] = [
       await locks.write(key, undefined, record())
       await damage(key)
       await assertRejects(locks.read(key), 'Corrupt')
+    },
+  },
+  {
+    name: 'a listing yields a damaged record with what is wrong with it, and every other one as it is',
+    needs: ['damage'],
+    async run({ locks, damage }) {
+      const names = ['shop/a', 'shop/b', 'shop/c']
+      for (const [n, name] of names.entries()) await locks.write(lockOf(name), undefined, record({ token: id(n + 1) }))
+      await damage(lockOf('shop/b'))
+      const found = new Map<string, ListedLock>()
+      for await (const each of locks.list(STORE_ID)) found.set(each.identity, each)
+      assert.deepEqual([...found.keys()].sort(), ['state/shop/a', 'state/shop/b', 'state/shop/c'])
+      for (const [n, name] of names.entries()) {
+        const each = found.get(lockOf(name).identity)!
+        if (name === 'shop/b') assert.ok('problem' in each && each.problem.code === 'Corrupt')
+        else assert.ok('record' in each && each.record.token === id(n + 1))
+      }
     },
   },
 ]

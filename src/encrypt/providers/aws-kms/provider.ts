@@ -1,17 +1,12 @@
-import { KeelstateError, throwIfAborted } from '../../../core/errors.ts'
-import { type DocumentScope, hex } from '../../../core/header.ts'
+import { throwIfAborted } from '../../../core/errors.ts'
+import type { DocumentScope } from '../../../core/header.ts'
 import type { RecipientInfo } from '../../../core/sealer.ts'
 import type { CallOptions } from '../../../core/store.ts'
-import { DATA_KEY_BYTES } from '../../derive.ts'
-import { changedWrap, notThisKey } from '../../errors.ts'
+import { notThisKey } from '../../errors.ts'
 import type { GeneratedKey, KeyProvider, WrappedKey } from '../../provider.ts'
-import { MAX_WRAPPED_BYTES } from '../../wraps.ts'
-import { bounded } from '../bounded.ts'
-import type { KeyServiceCall } from '../key-service-error.ts'
-import { isKeyArn, mayBeKey } from './address.ts'
-import { connectKms, type EncryptionContext, type KmsAnswer, type KmsOperations } from './client.ts'
-import { fromKms, isOtherKey, isRefusedCiphertext } from './errors.ts'
+import { mayBeKey } from './address.ts'
 import { type AwsKmsOptions, type AwsKmsSettings, parseAwsKmsOptions } from './options.ts'
+import type { AwsKmsService } from './service.ts'
 
 /**
  * A key of AWS KMS. One request per document and process: GenerateDataKey for a new document, Decrypt for one that exists, and Encrypt when
@@ -28,7 +23,7 @@ export class AwsKmsProvider implements KeyProvider {
   readonly provider = 'aws-kms'
   readonly address: string
   readonly #settings: AwsKmsSettings
-  #connecting: Promise<KmsOperations> | undefined
+  #service: Promise<AwsKmsService> | undefined
 
   /** @throws {KeelstateError} `InvalidOptions` that names the option. Nothing is loaded or sent before the first call. */
   constructor(options: AwsKmsOptions) {
@@ -46,81 +41,28 @@ export class AwsKmsProvider implements KeyProvider {
   }
 
   async generate(scope: DocumentScope, options: CallOptions = {}): Promise<GeneratedKey> {
-    const input = { KeyId: this.#settings.key.keyId, KeySpec: 'AES_256' as const, EncryptionContext: contextOf(scope) }
-    const answer = await this.#call('key.generate', options, (kms, signal) => kms.generateDataKey(input, signal))
-    if (!isDataKey(answer.Plaintext)) throw this.#unexpected(`no data key of ${DATA_KEY_BYTES} bytes`)
-    return { dataKey: answer.Plaintext, wrapped: this.#wrapped(answer) }
+    throwIfAborted(options.signal, 'key.generate', this.address)
+    const { dataKey, wrapped } = await (await this.#load()).generate(scope, options)
+    return { dataKey, wrapped: { provider: this.provider, ...wrapped } }
   }
 
   async wrap(dataKey: Uint8Array, scope: DocumentScope, options: CallOptions = {}): Promise<WrappedKey> {
-    const input = { KeyId: this.#settings.key.keyId, Plaintext: dataKey, EncryptionContext: contextOf(scope) }
-    return this.#wrapped(await this.#call('key.wrap', options, (kms, signal) => kms.encrypt(input, signal)))
+    throwIfAborted(options.signal, 'key.wrap', this.address)
+    const copy = Uint8Array.from(dataKey) // before the first await: the caller may overwrite its own
+    const service = await this.#load()
+    return { provider: this.provider, ...(await service.wrap(copy, scope, options).finally(() => copy.fill(0))) }
   }
 
   async unwrap(wrapped: WrappedKey, scope: DocumentScope, options: CallOptions = {}): Promise<Uint8Array> {
     throwIfAborted(options.signal, 'key.unwrap', this.address)
     if (!this.matches(wrapped)) throw notThisKey(wrapped, this.address)
-    const CiphertextBlob = wrapped.wrapped
-    if (!isPossibleLength(CiphertextBlob.length)) throw changedWrap(wrapped, scope)
-    const input = { KeyId: this.#settings.key.keyId, CiphertextBlob, EncryptionContext: contextOf(scope) }
-    const { Plaintext } = await this.#call('key.unwrap', options, async (kms, signal) => {
-      try {
-        return await kms.decrypt(input, signal)
-      } catch (error) {
-        if (isRefusedCiphertext(error)) throw changedWrap(wrapped, scope)
-        if (isOtherKey(error)) throw notThisKey(wrapped, this.address)
-        throw error
-      }
-    })
-    if (!isDataKey(Plaintext)) throw changedWrap(wrapped, scope)
-    return Plaintext
+    const copy = { ...wrapped, wrapped: Uint8Array.from(wrapped.wrapped) }
+    return (await this.#load()).unwrap(copy, scope, options)
   }
 
-  async #call(
-    operation: KeyServiceCall['operation'],
-    { signal: caller }: CallOptions,
-    send: (kms: KmsOperations, signal: AbortSignal) => Promise<KmsAnswer>,
-  ): Promise<KmsAnswer> {
-    throwIfAborted(caller, operation, this.address)
-    const call = { service: 'AWS KMS', operation, key: this.address }
-    let sent = false
-    return bounded(call, this.#settings.timeoutMs, caller, async (signal) => {
-      try {
-        this.#connecting ??= connectKms(this.#settings)
-        const kms = await this.#connecting
-        await kms.prepare()
-        sent = true
-        return await send(kms, signal)
-      } catch (error) {
-        throw fromKms(error, call, sent)
-      }
-    })
+  /** Most processes have another key and do not need it. */
+  #load(): Promise<AwsKmsService> {
+    this.#service ??= import('./service.ts').then(({ AwsKmsService }) => new AwsKmsService(this.#settings))
+    return this.#service
   }
-
-  #wrapped({ CiphertextBlob, KeyId = '' }: KmsAnswer): WrappedKey {
-    const fits = CiphertextBlob instanceof Uint8Array && isPossibleLength(CiphertextBlob.length)
-    if (fits && isKeyArn(KeyId)) return { provider: this.provider, keyId: KeyId, wrapped: CiphertextBlob }
-    throw this.#unexpected('neither a wrapped key of a possible length nor the ARN of a key')
-  }
-
-  #unexpected(what: string): KeelstateError<'Unavailable'> {
-    return new KeelstateError('Unavailable', {
-      key: this.address,
-      message: `AWS KMS, or what stands in its place, answered ${what} for ${this.address}.`,
-      details: { notExecuted: true },
-    })
-  }
-}
-
-function isDataKey(bytes: Uint8Array | undefined): bytes is Uint8Array {
-  return bytes instanceof Uint8Array && bytes.length === DATA_KEY_BYTES
-}
-
-function isPossibleLength(bytes: number): boolean {
-  return bytes > 0 && bytes <= MAX_WRAPPED_BYTES
-}
-
-/** What KMS binds a wrapped key to. docs/format.md "Key table". */
-function contextOf(scope: DocumentScope): EncryptionContext {
-  return { 'keelstate:store': hex(scope.storeId), 'keelstate:kind': scope.kind, 'keelstate:name': scope.path }
 }
