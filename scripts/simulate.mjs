@@ -1,5 +1,6 @@
 // Plays seeded schedules of writers, holders, readers and collectors over a faulty network in virtual time, and judges each by its history.
-//   npm run simulate -- --schedules 2000 --seed 1 [--profile P] [--workers N]
+//   npm run simulate -- --schedules 2000 --seed 1 [--profile P] [--workers N] [--tell]
+//   npm run simulate -- --schedules 1 --seed 7 --tell   what happens in it
 //   npm run simulate -- --mutation M|all            whether a version that lacks one rule is found
 //   npm run simulate -- --list-mutations | --list-profiles
 // A schedule that breaks a promise is told in full, and its seed replays it exactly.
@@ -22,7 +23,7 @@ try {
   if (!(error instanceof Usage)) throw error
   say(error.message)
   say(
-    'usage: npm run simulate -- [--schedules N] [--seed S] [--profile P] [--mutation M] [--workers N] [--list-mutations] [--list-profiles]',
+    'usage: npm run simulate -- [--schedules N] [--seed S] [--profile P] [--mutation M] [--workers N] [--tell] [--list-mutations] [--list-profiles]',
   )
   process.exitCode = 2
 }
@@ -39,6 +40,7 @@ function options() {
         profile: string('everything'),
         mutation: string(),
         workers: string(defaults.workers),
+        tell: { type: 'boolean' },
         'list-mutations': { type: 'boolean' },
         'list-profiles': { type: 'boolean' },
       },
@@ -74,11 +76,12 @@ function list(rows) {
 }
 
 /** The real code: nothing may be found. */
-async function schedules(url, { schedules, seed, profile, workers }) {
+async function schedules(url, { schedules, seed, profile, workers, tell = false }) {
   const began = performance.now()
   const before = process.cpuUsage()
   const sum = { schedules: 0, acknowledged: 0, failed: 0, fewest: Infinity, most: 0 }
-  await play({ url, profile, workers, seed, schedules }, (result) => {
+  await play({ url, profile, workers, seed, schedules, tell }, (result) => {
+    for (const story of result.stories) process.stdout.write(`${story}\n`)
     sum.schedules += result.schedules
     sum.acknowledged += result.acknowledged
     sum.fewest = Math.min(sum.fewest, result.fewest)
@@ -131,14 +134,16 @@ async function mutations(all, runRight, { mutation, seed, workers }) {
 }
 
 /** Spreads schedules over worker threads, in order. @param onResult Gets what a worker played; true: that is enough. */
-async function play({ url, profile, workers, seed, schedules }, onResult) {
+async function play({ url, profile, workers, seed, schedules, tell }, onResult) {
   let next = seed
   const end = seed + schedules
   let enough = false
   const chunk = Math.max(1, Math.min(CHUNK, Math.ceil(schedules / workers / 4)))
   const one = () =>
     new Promise((resolve, reject) => {
-      const worker = new Worker(new URL('./simulation-worker.mjs', import.meta.url), { workerData: { url, profile } })
+      const worker = new Worker(new URL('./simulation-worker.mjs', import.meta.url), {
+        workerData: { url, profile, tell },
+      })
       const more = () => {
         if (enough || next >= end) return void worker.postMessage(undefined)
         const from = next
@@ -146,7 +151,7 @@ async function play({ url, profile, workers, seed, schedules }, onResult) {
         worker.postMessage({ from, to: next })
       }
       worker.on('message', (result) => {
-        enough ||= onResult(result)
+        if (onResult(result)) enough = true
         more()
       })
       worker.on('error', reject)

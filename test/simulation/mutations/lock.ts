@@ -38,8 +38,8 @@ export const LOCK: readonly Mutation[] = [
     patches: [
       {
         file: 'locking/lease.ts',
-        from: '    await this.#renew(change)\n',
-        to: '    this.#stored = { ...this.#stored, record: { ...this.#stored.record, ...change } }\n',
+        from: "await new Deadline(environment, limits, signal).within('lock.prove', key.identity, () => this.#renew(change))",
+        to: 'this.#stored = { ...this.#stored, record: { ...this.#stored.record, ...change } }',
       },
     ],
     profile: zombies('holders that sleep, of a lock whose record gets lost', {
@@ -53,18 +53,23 @@ export const LOCK: readonly Mutation[] = [
     patches: [
       {
         file: 'locking/lease.ts',
-        from: 'clean: this.#inOrder && certain && !now.uncertain && !lost,',
+        from: 'clean: clean && !now.uncertain,',
         to: 'clean: true,',
       },
     ],
-    profile: profile('holders who do not wait for their commits', HOLDERS, {
-      weather: { ...FAIR, stalled: 0.1, late: 0.2, silence: 1, lateMs: [300, 3_000] },
+    profile: profile('holders of whose commits nothing is heard for a while', HOLDERS, {
+      weather: { ...FAIR, only: ['put'], late: 0.7, silence: 1, lateMs: [7_000, 30_000] },
+      attemptMs: 1_000,
+      commits: [5, 6],
       holders: [2, 3],
-      work: [1, 2],
+      leasesMs: [12_000],
+      heartbeat: 1,
+      work: [1, 1],
       thinkMs: 200,
       pauseMs: 500,
-      impatient: 0.8,
-      parentAny: 0.5,
+      parentAny: 1,
+      large: 0,
+      leave: 0,
     }),
     within: 100,
   },
