@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, readonly [about: string, load: () => Pro
     diff: ['show what changed between two revisions', () => import('./commands/diff.ts')],
     rollback: ['make the content of an earlier revision current again', () => import('./commands/rollback.ts')],
     label: ['name a revision, or remove the name', () => import('./commands/label.ts')],
+    compact: ['store what is current whole, and let go of what was pruned', () => import('./commands/compact.ts')],
     delete: ['delete a document with its history', () => import('./commands/delete.ts')],
     'entries list': ['list the entries of a snapshot', () => import('./commands/entries-list.ts')],
     'entries show': ['show one entry of a snapshot', () => import('./commands/entries-show.ts')],

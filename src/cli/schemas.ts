@@ -188,6 +188,12 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
     removed: z.boolean().describe('whether --remove took it away'),
     revision: revision.nullable().describe('the revision it is on; null when it was removed'),
   }),
+  compact: of('compact', {
+    name,
+    dryRun,
+    stored: z.array(z.string()).describe('ids of the revisions that were stored whole, newest first'),
+    released: z.int().nonnegative().describe('pruned revisions that were let go of'),
+  }),
   delete: of('delete', {
     name,
     dryRun,
@@ -280,6 +286,7 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
           name: z.string(),
           ok: z.boolean(),
           revisions: z.int().nonnegative(),
+          deltas: z.int().nonnegative().describe('revisions that are stored as changes of others'),
           objects: z.int().nonnegative(),
           bytes: z.int().nonnegative(),
           unreachable: z.int().nonnegative(),

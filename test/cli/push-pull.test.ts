@@ -87,7 +87,22 @@ describe('a pushed snapshot that differs little from the one before', () => {
     expect(third.json.revision).toMatchObject({ number: 3, base: null, bytes: odd.length })
     expect((await at.ok(['pull', 'a'])).stdout).toBe(odd)
     expect((await at.ok(['pull', 'a', '--rev', '@2'])).stdout).toBe(body('second'))
-    expect((await at.ok(['verify', 'a', '--json'])).json).toMatchObject({ ok: true })
+    expect((await at.ok(['verify', 'a', '--json'])).json).toMatchObject({ ok: true, documents: [{ deltas: 1 }] })
+  })
+
+  it('is stored whole by compact, and says the same afterwards', async () => {
+    expect((await at.run(['compact', 'a'])).code).toBe(5)
+    await at.ok(['push', 'a'], { input: body('first') })
+    expect((await at.ok(['compact', 'a'])).stderr).toContain('nothing to do: a')
+    for (const text of ['second', 'third']) await at.ok(['push', 'a'], { input: body(text) })
+    const { json: before } = await at.ok(['history', 'a', '--json'])
+    const preview = await at.ok(['compact', 'a', '--dry-run', '--json'])
+    expect(preview.json).toMatchObject({ dryRun: true, stored: [before.revisions[0].id], released: 0 })
+    expect((await at.ok(['compact', 'a', '--dry-run'])).stderr).toContain('would compact a: 1 revision stored whole')
+    expect((await at.ok(['compact', 'a', '--json'])).json).toMatchObject({ ...preview.json, dryRun: false })
+    expect((await at.ok(['history', 'a', '--json'])).json).toEqual(before)
+    expect((await at.ok(['pull', 'a'])).stdout).toBe(body('third'))
+    expect((await at.ok(['verify', 'a'])).stdout).toMatch(/^ok +a +3 revisions .*2 changes/)
   })
 })
 
