@@ -110,8 +110,8 @@ export async function examine(parts: ExamineParts, options: CallOptions = {}): P
     findings.push(await bench.clean())
   }
   const proven = MECHANISM.every((check) => isGood(findings, check))
-  const locksProven =
-    locks === undefined || ['lock-write-race', 'lock-refused'].every((check) => isGood(findings, check))
+  const ofLocks = ['lock-write-race', 'lock-refused', ...(locks?.acquire === undefined ? [] : ['lock-acquire-race'])]
+  const locksProven = locks === undefined || ofLocks.every((check) => isGood(findings, check))
   const remembered = await remember(parts, bench, findings, proven)
   return {
     store: store.address,

@@ -179,15 +179,16 @@ export async function lateChange(bench: LockBench): Promise<Finding> {
   }
 }
 
-async function acquire(bench: LockBench, key: LockKey, record: LockRecord): Promise<Contender<StoredLock>> {
-  const refused: Contender<StoredLock> = { outcome: 'refused' }
-  const taken = await contend<{ acquired: StoredLock } | { blocked: StoredLock }>(
+async function acquire(bench: LockBench, key: LockKey, claimed: LockRecord): Promise<Contender<StoredLock>> {
+  const { owner, token, leaseMs, since, who, host, operation } = claimed
+  const claim = { record: { owner, token, leaseMs, since, who, host, operation }, watched: undefined }
+  const taken = await contend<Awaited<ReturnType<NonNullable<LockStore['acquire']>>>>(
     bench.deadline(),
     key.identity,
-    (call) => bench.locks.acquire!(key, { record, watched: undefined }, call),
+    (call) => bench.locks.acquire!(key, claim, call),
   )
   if (taken.outcome !== 'won') return taken
-  return 'acquired' in taken.written ? { outcome: 'won', written: taken.written.acquired } : refused
+  return 'acquired' in taken.written ? { outcome: 'won', written: taken.written.acquired } : { outcome: 'refused' }
 }
 
 function standing(now: StoredLock | undefined, tokens: readonly string[], base: StoredLock | undefined): After {
