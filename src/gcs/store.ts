@@ -20,6 +20,7 @@ import { connectGcs, type GcsOperations } from './client.ts'
 import { WRITE_INTERVAL_MS } from './errors.ts'
 import { IdempotencyTokens } from './idempotency.ts'
 import { formatGcsAddress, type GcsSettings, type GcsStoreOptions, parseGcsStoreOptions } from './options.ts'
+import { WritePace } from './pace.ts'
 import { missingOf, statusOf, translateError } from './translate.ts'
 
 const SERVICE = 'Google Cloud Storage'
@@ -29,7 +30,8 @@ const DELETIONS_AT_ONCE = 16 // the JSON API deletes one object a request
  * A store in a bucket of Google Cloud Storage, through its JSON API.
  *
  * Tokens are generations. Every call is one request, except a `delete`, which is one for each key. The client library is loaded with the first call;
- * making the store sends nothing. The service takes one change a second of each object; what comes earlier is `Throttled`.
+ * making the store sends nothing. The service takes one change a second of each object; what comes earlier is `Throttled`, and
+ * from then on a write of that object waits until the service will take it.
  *
  * @throws {KeelstateError} `InvalidOptions`. Calls reject as the port says, and with `Unsupported` when `@google-cloud/storage` is not installed.
  */
@@ -42,6 +44,7 @@ class GcsStore implements ObjectStore {
   readonly capabilities: ObjectStoreCapabilities
   readonly #settings: GcsSettings
   readonly #idempotency = new IdempotencyTokens()
+  readonly #pace = new WritePace()
   readonly #connection: DriverConnection<GcsOperations>
 
   constructor(settings: GcsSettings) {
@@ -99,7 +102,15 @@ class GcsStore implements ObjectStore {
         if (generation === undefined) throw withoutGeneration(call, 'Unavailable') // it did happen: reading back will tell
         return generation
       })
-    return await this.#idempotency.attempt(key, condition, md5, attempt)
+    await this.#pace.turn(key, options.signal)
+    try {
+      const generation = await this.#idempotency.attempt(key, condition, md5, attempt)
+      this.#pace.written(key)
+      return generation
+    } catch (error) {
+      if (KeelstateError.is(error, 'Throttled')) this.#pace.refused(key)
+      throw error
+    }
   }
 
   async delete(keys: readonly ObjectKey[], options: CallOptions = {}): Promise<void> {
