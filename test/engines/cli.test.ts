@@ -45,5 +45,10 @@ for (const table of dynamoDbEngines) {
   const env = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey }
   const bucket = storeEngines.find(({ locks }) => locks === table.name)! // one process has AWS credentials for one service
   const where = `${bucket.name}, locks in DynamoDB on ${table.name}`
-  commandLines(where, { ...bucket.env, ...env }, async () => [await inBucket(bucket), await inTable(table)])
+  commandLines(
+    where,
+    { ...bucket.env, ...env },
+    async () => [await inBucket(bucket), await inTable(table)],
+    bucket.shortestLease,
+  )
 }
