@@ -49,13 +49,13 @@ const onS3: Cloud = {
     const bucket = server.createBucket(BUCKET, versioning ? { versioning: 'enabled' } : {})
     const { accessKeyId, secretAccessKey } = server.credential
     return placeOn(server, bucket, {
-      address: `s3://${BUCKET}/${PREFIX}?region=${server.region}&endpoint=${server.endpoint}`,
+      address: `s3://${BUCKET}/${PREFIX}?region=${server.region}&endpoint=${server.endpoint}&conditionalWrites=trusted`,
       env: {
         AWS_ACCESS_KEY_ID: accessKeyId,
         AWS_SECRET_ACCESS_KEY: secretAccessKey,
         AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
       },
-      open: () => s3Store({ ...server.clientConfig, bucket: BUCKET, prefix: PREFIX }),
+      open: () => s3Store({ ...server.clientConfig, conditionalWrites: 'trusted', bucket: BUCKET, prefix: PREFIX }),
       deny: () => server.deny(accessKeyId, ['GetObject']),
     })
   },
@@ -83,9 +83,9 @@ export async function startGcs({
   const server = await startGcsServer({ oneWriteASecond, anonymous: true }) // an address of http: takes no credentials along
   const bucket = server.createBucket(BUCKET, { versioning })
   return placeOn(server, bucket, {
-    address: `gs://${BUCKET}/${PREFIX}?endpoint=${server.endpoint}`,
+    address: `gs://${BUCKET}/${PREFIX}?endpoint=${server.endpoint}&conditionalWrites=trusted`,
     env: {},
-    open: () => gcsStore({ ...server.clientConfig, bucket: BUCKET, prefix: PREFIX }),
+    open: () => gcsStore({ ...server.clientConfig, conditionalWrites: 'trusted', bucket: BUCKET, prefix: PREFIX }),
     deny: () =>
       void server.faults.add({ method: 'GET', times: Number.POSITIVE_INFINITY }, { do: 'status', ...FORBIDDEN }),
   })

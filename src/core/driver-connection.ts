@@ -91,6 +91,22 @@ export class DriverConnection<C extends DriverClient> {
     }
   }
 
+  /** Makes one request, and leaves its failure as the client said it: for those who ask about a bucket, and judge each answer themselves. */
+  async ask<T>(
+    call: DriverCall,
+    options: CallOptions,
+    send: (client: C, bounds: DriverBounds) => Promise<T>,
+  ): Promise<T> {
+    this.check(call, options)
+    const { attemptTimeoutMs } = this.#settings
+    const attempt = new DriverAttempt(call, options.signal, this.#closing.signal)
+    return await attempt.run(async () => {
+      attempt.allow(attemptTimeoutMs)
+      this.#client ??= this.#connect()
+      return await send(await this.#client, { signal: attempt.signal, timeoutMs: attemptTimeoutMs })
+    })
+  }
+
   /** Reads a body to its end, and destroys it when it is given up. @param untagged The error for an answer without a token. */
   async readWhole(
     call: DriverCall,

@@ -1,13 +1,14 @@
 import { PassThrough, type Readable } from 'node:stream'
 import type { File, Storage, StorageOptions } from '@google-cloud/storage'
 import type { DriverBounds, DriverClient, DriverDownload } from '../core/driver-connection.ts'
+import { Wire, type WireCall } from '../core/driver-wire.ts'
 import { KeelstateError } from '../core/errors.ts'
 import type { GcsCredentials, GcsSettings } from './options.ts'
-import { Wire, type WireCall } from './wire.ts'
 
 /** What is needed of a `Storage` that a user passes in; the client's own fits. */
 export interface GcsClientSlice {
   bucket(name: string): object
+  readonly customEndpoint?: boolean | undefined
 }
 
 export interface GcsUpload {
@@ -38,6 +39,8 @@ export interface GcsOperations extends DriverClient {
   upload(name: string, upload: GcsUpload, call: DriverBounds): Promise<string | undefined>
   remove(name: string, call: DriverBounds): Promise<void>
   list(input: GcsListInput, call: DriverBounds): Promise<GcsPage>
+  /** The bucket's settings. */
+  settings(call: DriverBounds): Promise<Record<string, unknown>>
 }
 
 /**
@@ -166,6 +169,15 @@ class GcsConnection implements GcsOperations {
       })
       const { items = [], nextPageToken } = page as { items?: GcsPage['items']; nextPageToken?: string }
       return { items, nextPageToken }
+    })
+  }
+
+  settings(call: DriverBounds): Promise<Record<string, unknown>> {
+    const bucket = this.#client.bucket(this.#settings.bucket)
+    bucket.interceptors.push(this.#addition(call, {}))
+    return this.#wire.run(call.signal, async () => {
+      const [metadata] = await bucket.getMetadata()
+      return metadata as Record<string, unknown>
     })
   }
 

@@ -4,6 +4,7 @@ import type { DriverCall } from '../core/driver-attempt.ts'
 import { checkDelete, checkList, checkPut, DRIVER_PAGE, isImmutable } from '../core/driver-checks.ts'
 import { type DriverBounds, DriverConnection } from '../core/driver-connection.ts'
 import { KeelstateError } from '../core/errors.ts'
+import type { Finding } from '../core/inspection.ts'
 import type {
   CallOptions,
   GetOptions,
@@ -19,7 +20,14 @@ import type {
 import { connectGcs, type GcsOperations } from './client.ts'
 import { WRITE_INTERVAL_MS } from './errors.ts'
 import { IdempotencyTokens } from './idempotency.ts'
-import { formatGcsAddress, type GcsSettings, type GcsStoreOptions, parseGcsStoreOptions } from './options.ts'
+import { judgeBucket } from './inspect.ts'
+import {
+  formatGcsAddress,
+  type GcsSettings,
+  type GcsStoreOptions,
+  isForeignService,
+  parseGcsStoreOptions,
+} from './options.ts'
 import { WritePace } from './pace.ts'
 import { missingOf, statusOf, translateError } from './translate.ts'
 
@@ -54,6 +62,7 @@ class GcsStore implements ObjectStore {
       conditionalGet: true,
       durable: true,
       maxBytes: settings.maxBytes,
+      proofNeeded: settings.conditionalWrites !== 'trusted' && isForeignService(settings),
       writeIntervalMs: WRITE_INTERVAL_MS,
     }
     this.#settings = settings
@@ -147,6 +156,18 @@ class GcsStore implements ObjectStore {
       }))
       return nextPageToken === undefined ? { objects } : { objects, cursor: nextPageToken }
     })
+  }
+
+  async *inspect(options: CallOptions = {}): AsyncGenerator<Finding> {
+    const call: DriverCall = { service: SERVICE, operation: 'get', key: '' }
+    try {
+      const settings = await this.#connection.attempt(call, options, 0, (gcs, bounds) => gcs.settings(bounds))
+      yield* judgeBucket(settings, this.#settings.prefix)
+    } catch (error) {
+      if (!KeelstateError.is(error, 'AccessDenied')) throw error
+      const says = "These credentials may not look at the bucket's settings."
+      yield { check: 'settings', verdict: 'unknown', says, todo: 'Let somebody look who may (storage.buckets.get).' }
+    }
   }
 
   close(): Promise<void> {

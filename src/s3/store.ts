@@ -2,6 +2,7 @@ import type { DriverCall } from '../core/driver-attempt.ts'
 import { checkDelete, checkList, checkPut, DRIVER_PAGE, isImmutable } from '../core/driver-checks.ts'
 import { DriverConnection } from '../core/driver-connection.ts'
 import { KeelstateError } from '../core/errors.ts'
+import type { Finding } from '../core/inspection.ts'
 import type {
   CallOptions,
   GetOptions,
@@ -15,7 +16,14 @@ import type {
   VersionToken,
 } from '../core/store.ts'
 import { connectS3, type S3Operations } from './client.ts'
-import { formatS3Address, parseS3StoreOptions, type S3Settings, type S3StoreOptions } from './options.ts'
+import { inspectS3 } from './inspect.ts'
+import {
+  formatS3Address,
+  isForeignService,
+  parseS3StoreOptions,
+  type S3Settings,
+  type S3StoreOptions,
+} from './options.ts'
 import { isNoSuchKey, statusOf, translateEntry, translateError } from './translate.ts'
 
 const SERVICE = 'S3'
@@ -40,7 +48,13 @@ class S3Store implements ObjectStore {
 
   constructor(settings: S3Settings) {
     this.address = formatS3Address(settings)
-    this.capabilities = { conditionalPut: true, conditionalGet: true, durable: true, maxBytes: settings.maxBytes }
+    this.capabilities = {
+      conditionalPut: true,
+      conditionalGet: true,
+      durable: true,
+      maxBytes: settings.maxBytes,
+      proofNeeded: settings.conditionalWrites !== 'trusted' && isForeignService(settings),
+    }
     this.#settings = settings
     this.#connection = new DriverConnection(settings, () => connectS3(settings), translateError)
   }
@@ -130,6 +144,13 @@ class S3Store implements ObjectStore {
       }))
       return NextContinuationToken === undefined ? { objects } : { objects, cursor: NextContinuationToken }
     })
+  }
+
+  async *inspect(options: CallOptions = {}): AsyncGenerator<Finding> {
+    const call: DriverCall = { service: SERVICE, operation: 'get', key: '' }
+    yield* inspectS3(this.#settings, (question, input = {}) =>
+      this.#connection.ask(call, options, (s3, bounds) => s3.ask(question, { ...this.#bucket(), ...input }, bounds)),
+    )
   }
 
   close(): Promise<void> {

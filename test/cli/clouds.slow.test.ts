@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { FaultRule } from '../../src/testing/index.ts'
 import { BUCKET, type CloudPlace, clouds, PREFIX } from '../clouds.ts'
 import { PROVE } from '../counts.ts'
 import { createLockTable, type DynamoDb, REGION, startDynalite } from '../locking/dynamo.ts'
@@ -62,14 +63,16 @@ describe.each(clouds)('on $name,', ({ scheme, broken, denied, start }) => {
 
     it('end with 7 when an interrupted push may have landed and the store cannot say', async () => {
       await at.ok(['push', 'may/be'], { input: '0' })
-      server.faults.add({ ...HEAD, times: Number.POSITIVE_INFINITY }, { do: 'stall', when: 'after' })
+      const stalled = server.faults.add({ ...HEAD, times: Number.POSITIVE_INFINITY }, { do: 'stall', when: 'after' })
       server.faults.add(
         { operation: 'GetObject', key: '*heads/*', nth: 2, times: Number.POSITIVE_INFINITY },
         { do: 'status', ...broken },
       )
       const interrupt = new AbortController()
-      setTimeout(() => interrupt.abort(), 1_000)
-      const { code, json } = await at.run(['push', 'may/be', '--json'], { input: '1', signal: interrupt.signal })
+      const pushing = at.run(['push', 'may/be', '--json'], { input: '1', signal: interrupt.signal })
+      await hit(stalled)
+      interrupt.abort()
+      const { code, json } = await pushing
       expect([code, json.error.code]).toEqual([7, 'OutcomeUnknown'])
       expect(`${json.error.message} ${json.error.hint}`).toMatch(/[0-9a-f]{32}@3/)
     })
@@ -107,9 +110,11 @@ describe.each(clouds)('on $name,', ({ scheme, broken, denied, start }) => {
 
     const interrupted = async () => {
       const interrupt = new AbortController()
-      server.faults.add({ operation: 'PutObject', key: '*locks/*' }, { do: 'stall', when: 'after' })
-      setTimeout(() => interrupt.abort(), 1_000)
-      return await at.run(['lock', 'cut/short', '--for', '24h', '--json'], { signal: interrupt.signal })
+      const stalled = server.faults.add({ operation: 'PutObject', key: '*locks/*' }, { do: 'stall', when: 'after' })
+      const taking = at.run(['lock', 'cut/short', '--for', '24h', '--json'], { signal: interrupt.signal })
+      await hit(stalled)
+      interrupt.abort()
+      return await taking
     }
 
     it('is given up by a command that was interrupted while it took it, before the command ends', async () => {
@@ -196,4 +201,9 @@ async function startTable(): Promise<DynamoDb & AsyncDisposable & { readonly nam
     vi.stubEnv('AWS_SECRET_ACCESS_KEY', secretAccessKey)
   }
   return { ...service, name: await createLockTable(service), [Symbol.asyncDispose]: () => service.close() }
+}
+
+/** Resolves once the fault has met a request. */
+async function hit(rule: FaultRule): Promise<void> {
+  while (rule.fired === 0) await new Promise((resolve) => setTimeout(resolve, 20))
 }

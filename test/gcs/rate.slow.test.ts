@@ -26,7 +26,7 @@ class Place implements AsyncDisposable {
 
   /** Opens the document in a process of its own, as far as the mechanism can tell. */
   async document(): Promise<VersionedDocument<string[]>> {
-    const driver = gcsStore({ ...this.#server.clientConfig, bucket: 'state' })
+    const driver = gcsStore({ ...this.#server.clientConfig, conditionalWrites: 'trusted', bucket: 'state' })
     const store = await openStore({ store: driver, keys: 'plaintext', storeId: STORE_ID, memory: false })
     this.#closing.push(() => store.close())
     return store.document(NAME, json<string[]>())

@@ -4,6 +4,8 @@ import type { BackendContext } from '../backend.ts'
 import type { SuiteCase } from '../suite.ts'
 import { markOf, rejects, snapshotOf } from './revisions.ts'
 
+const SOON_MS = 10_000 // a poll and a round trip take two seconds at most, and the machine may have other things to do
+
 const PROD = { factory: 'shop', stack: 'prod' }
 
 export const backendLockCases: readonly SuiteCase<BackendContext>[] = [
@@ -58,7 +60,7 @@ export const backendLockCases: readonly SuiteCase<BackendContext>[] = [
       const released = performance.now()
       await lock.unlock()
       const next = await waiting
-      assert.ok(performance.now() - released < 3_000, 'it was taken too late')
+      assert.ok(performance.now() - released < SOON_MS, 'it was taken too late')
       await next.unlock()
     },
   },
