@@ -108,6 +108,8 @@ export interface S3Operations {
   deleteObjects(input: S3DeleteInput, call: S3CallOptions): Promise<S3DeleteOutput>
   listObjects(input: S3ListInput, call: S3CallOptions): Promise<S3ListOutput>
   ask(question: S3Question, input: object, call: S3CallOptions): Promise<S3Answered>
+  /** When the credentials end that are used now. */
+  credentialsEnd(): Promise<Date | undefined>
   /** Region and credentials, before anything is sent. Rejects with the SDK's error, or with that of the user's function. */
   prepare(): Promise<void>
   destroy(): void
@@ -152,6 +154,10 @@ export async function connectS3(settings: S3Settings): Promise<S3Operations> {
         { step: 'deserialize', priority: 'low', name: 'keelstateDate' },
       )
       return { answer: await send(command, call), date }
+    },
+    async credentialsEnd() {
+      const { expiration } = Object(await client.config?.credentials?.()) as { expiration?: unknown }
+      return expiration instanceof Date && !Number.isNaN(expiration.getTime()) ? expiration : undefined
     },
     async prepare() {
       await client.config?.region?.()
