@@ -152,6 +152,10 @@ const terraform = readFileSync(join(repository, 'examples/terraform.tfstate'), '
 
 say(`A new store at ${address.split('?')[0]}, and a key of its own`)
 run(['init', '--store', address, ...(lockAddress ? ['--lock', lockAddress] : []), '--new-key', 'state.key'])
+if (/[?&]endpoint=/.test(address) && !/[?&]conditionalWrites=trusted/.test(address)) {
+  say('A service that is not AWS or Google proves first that locks are safe in it')
+  run(['doctor'])
+}
 
 say('Deployment state that unobin v0.4.0 wrote: history, names, times and what is current come along')
 run(['import', 'unobin', prod.tree])

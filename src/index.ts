@@ -18,6 +18,7 @@ export {
   type RetryAdvice,
 } from './core/errors.ts'
 export type { HeadStatus } from './core/head-status.ts'
+export type { Finding } from './core/inspection.ts'
 export type { KeyedChange, KeyedDocument, KeyedValue } from './core/keyed.ts'
 export type { LockHolder, LockOptions, LockStatus, UnreadableLock } from './core/lease.ts'
 export type { LockedDocument } from './core/locked-document.ts'
@@ -41,4 +42,5 @@ export type {
   VersionToken,
 } from './core/store.ts'
 export type { VerifyOptions, VerifyProblem, VerifyReport } from './core/verify.ts'
+export { type DoctorOptions, type DoctorReport, doctor } from './diagnose.ts'
 export { type CacheOptions, type OpenStoreOptions, openStore } from './open.ts'

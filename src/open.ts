@@ -115,7 +115,8 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     by: options.by ?? author(),
     cacheBytes: options.cacheBytes ?? DEFAULT_CACHE_BYTES,
     ...(objects && { objects }),
-    forms: async () => undefined,
+    forms: async (type) =>
+      type === 'snapshot' ? (await import('./deployments/snapshot-form.ts')).snapshotForm : undefined,
   })
 }
 
@@ -139,7 +140,8 @@ function openCache(cache: OpenStoreOptions['cache'], store: ObjectStore): Object
 
 const STORE_FORMS = 'An address is s3://bucket/prefix, gs://bucket/prefix, file:PATH or memory:.'
 
-async function openAddress(address: string): Promise<ObjectStore> {
+/** The driver that an address names. @throws {KeelstateError} `InvalidOptions`. */
+export async function openAddress(address: string): Promise<ObjectStore> {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(address)?.[1]?.toLowerCase()
   switch (scheme) {
     case 's3': {
@@ -168,7 +170,8 @@ async function openAddress(address: string): Promise<ObjectStore> {
   }
 }
 
-async function openLocks(lock: string | LockStore, store: ObjectStore): Promise<LockStore> {
+/** The lock store that an address names. @throws {KeelstateError} `InvalidOptions`. */
+export async function openLocks(lock: string | LockStore, store: ObjectStore): Promise<LockStore> {
   if (typeof lock !== 'string') return lock
   if (lock === 'store') return objectLockStore(store)
   if (lock.startsWith('dynamodb:')) {

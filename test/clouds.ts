@@ -28,9 +28,10 @@ export interface CloudPlace extends AsyncDisposable {
 export interface Cloud {
   readonly name: string
   readonly scheme: 's3' | 'gs'
-  /** The service failed, and perhaps did what it was asked; and it is busy. */
+  /** The service failed, and perhaps did what it was asked; it is busy; it is not allowed. */
   readonly broken: { readonly status: number; readonly code: string }
   readonly busy: { readonly status: number; readonly code: string }
+  readonly denied: { readonly status: number; readonly code: string }
   start(options?: { versioning?: boolean }): Promise<CloudPlace>
 }
 
@@ -42,28 +43,32 @@ const onS3: Cloud = {
   scheme: 's3',
   broken: { status: 500, code: 'InternalError' },
   busy: { status: 503, code: 'SlowDown' },
+  denied: { status: 403, code: 'AccessDenied' },
   async start({ versioning = false } = {}) {
     const server = await startS3Server()
     const bucket = server.createBucket(BUCKET, versioning ? { versioning: 'enabled' } : {})
     const { accessKeyId, secretAccessKey } = server.credential
     return placeOn(server, bucket, {
-      address: `s3://${BUCKET}/${PREFIX}?region=${server.region}&endpoint=${server.endpoint}`,
+      address: `s3://${BUCKET}/${PREFIX}?region=${server.region}&endpoint=${server.endpoint}&conditionalWrites=trusted`,
       env: {
         AWS_ACCESS_KEY_ID: accessKeyId,
         AWS_SECRET_ACCESS_KEY: secretAccessKey,
         AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
       },
-      open: () => s3Store({ ...server.clientConfig, bucket: BUCKET, prefix: PREFIX }),
+      open: () => s3Store({ ...server.clientConfig, conditionalWrites: 'trusted', bucket: BUCKET, prefix: PREFIX }),
       deny: () => server.deny(accessKeyId, ['GetObject']),
     })
   },
 }
+
+const FORBIDDEN = { status: 403, code: 'forbidden' }
 
 const onGcs: Cloud = {
   name: 'Google Cloud Storage',
   scheme: 'gs',
   broken: { status: 500, code: 'backendError' },
   busy: { status: 429, code: 'rateLimitExceeded' },
+  denied: FORBIDDEN,
   start: (options) => startGcs(options),
 }
 
@@ -78,14 +83,11 @@ export async function startGcs({
   const server = await startGcsServer({ oneWriteASecond, anonymous: true }) // an address of http: takes no credentials along
   const bucket = server.createBucket(BUCKET, { versioning })
   return placeOn(server, bucket, {
-    address: `gs://${BUCKET}/${PREFIX}?endpoint=${server.endpoint}`,
+    address: `gs://${BUCKET}/${PREFIX}?endpoint=${server.endpoint}&conditionalWrites=trusted`,
     env: {},
-    open: () => gcsStore({ ...server.clientConfig, bucket: BUCKET, prefix: PREFIX }),
+    open: () => gcsStore({ ...server.clientConfig, conditionalWrites: 'trusted', bucket: BUCKET, prefix: PREFIX }),
     deny: () =>
-      void server.faults.add(
-        { method: 'GET', times: Number.POSITIVE_INFINITY },
-        { do: 'status', status: 403, code: 'forbidden' },
-      ),
+      void server.faults.add({ method: 'GET', times: Number.POSITIVE_INFINITY }, { do: 'status', ...FORBIDDEN }),
   })
 }
 

@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, readonly [about: string, load: () => Pro
     diff: ['show what changed between two revisions', () => import('./commands/diff.ts')],
     rollback: ['make the content of an earlier revision current again', () => import('./commands/rollback.ts')],
     label: ['name a revision, or remove the name', () => import('./commands/label.ts')],
+    compact: ['store what is current whole, and let go of what was pruned', () => import('./commands/compact.ts')],
     delete: ['delete a document with its history', () => import('./commands/delete.ts')],
     'entries list': ['list the entries of a snapshot', () => import('./commands/entries-list.ts')],
     'entries show': ['show one entry of a snapshot', () => import('./commands/entries-show.ts')],
@@ -25,6 +26,7 @@ const COMMANDS: Readonly<Record<string, readonly [about: string, load: () => Pro
     'import unobin': ['bring state of unobin v0.4.0 in', () => import('./commands/import-unobin.ts')],
     'export unobin': ['write state that unobin v0.4.0 reads', () => import('./commands/export-unobin.ts')],
     verify: ['read and check everything a document consists of', () => import('./commands/verify.ts')],
+    doctor: ['prove that a store and a lock table are safe to use', () => import('./commands/doctor.ts')],
     accept: ['go on from a document that was restored on purpose', () => import('./commands/accept.ts')],
     config: ['show the settings and where each comes from', () => import('./commands/config.ts')],
   }

@@ -16,8 +16,10 @@ export interface RevisionJson {
   epoch: string
   type: string
   bytes: number
-  /** SHA-256 of the body, hex. */
+  /** SHA-256 of the body, hex; with `base`, it and `bytes` are those of the change. */
   digest: string
+  /** Number of the revision that the body is stored as a change of. */
+  base: number | null
   labels: string[]
   current: boolean
 }
@@ -36,6 +38,7 @@ export function revisionJson(info: RevisionInfo): RevisionJson {
     type,
     bytes,
     digest,
+    base = null,
     current,
   } = info
   const epoch = info.epoch.toString()
@@ -53,6 +56,7 @@ export function revisionJson(info: RevisionInfo): RevisionJson {
     type,
     bytes,
     digest,
+    base,
     labels: [...info.labels],
     current,
   }
@@ -85,7 +89,7 @@ export function revisionLine(info: RevisionInfo): string {
   return `@${info.number} ${shown(info.id)} by ${shown(info.by)}${at}`
 }
 
-/** Number, id, time, author, size, type, labels, message: a row of `columns`. */
+/** Number, id, time, author, size (with a plus: of a change), type, labels, message: a row of `columns`. */
 export function revisionRow(info: RevisionInfo): string[] {
   const labels = info.labels.map((label) => shown(label)).join(',')
   const marks = [info.current ? 'current' : '', labels].filter((mark) => mark !== '').join(',')
@@ -95,7 +99,7 @@ export function revisionRow(info: RevisionInfo): string[] {
     shown(id),
     shown(at),
     shown(by),
-    byteCount(info.bytes),
+    `${info.base === undefined ? '' : '+'}${byteCount(info.bytes)}`,
     shown(type),
     marks || '-',
     shown(message),

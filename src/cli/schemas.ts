@@ -23,11 +23,16 @@ const revision = z
         'epoch of the document when it was added, as text: the fencing token of the lock, without one that of the last lock before',
       ),
     type: z.string().describe('snapshot, json, bytes or a media type'),
-    bytes: z.int().nonnegative().describe('length of the body'),
+    bytes: z.int().nonnegative().describe('length of the body; of one that is stored as a change, of that'),
     digest: z
       .string()
       .regex(/^[0-9a-f]{64}$/)
-      .describe('SHA-256 of the body, hex'),
+      .describe('SHA-256 of the body, hex; of one that is stored as a change, of that'),
+    base: z
+      .int()
+      .positive()
+      .nullable()
+      .describe('number of the revision that the body is stored as a change of; null: stored whole'),
     labels: z.array(z.string()).describe('labels on it'),
     current: z.boolean().describe('whether it was current when this was read'),
   })
@@ -183,6 +188,12 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
     removed: z.boolean().describe('whether --remove took it away'),
     revision: revision.nullable().describe('the revision it is on; null when it was removed'),
   }),
+  compact: of('compact', {
+    name,
+    dryRun,
+    stored: z.array(z.string()).describe('ids of the revisions that were stored whole, newest first'),
+    released: z.int().nonnegative().describe('pruned revisions that were let go of'),
+  }),
   delete: of('delete', {
     name,
     dryRun,
@@ -275,6 +286,7 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
           name: z.string(),
           ok: z.boolean(),
           revisions: z.int().nonnegative(),
+          deltas: z.int().nonnegative().describe('revisions that are stored as changes of others'),
           objects: z.int().nonnegative(),
           bytes: z.int().nonnegative(),
           unreachable: z.int().nonnegative(),
@@ -284,6 +296,23 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
       .describe(
         'what was read of each: kept revisions, objects, body bytes, objects that nothing needs, and what is wrong',
       ),
+  }),
+  doctor: of('doctor', {
+    store: z.string().describe('the address, without secrets'),
+    lock: z.string().nullable().describe('the lock table; null when locks lie in the store'),
+    storeId: z.string().nullable().describe('32 hex digits; null when no store was made here yet'),
+    verdict: z.enum(['safe', 'unsafe', 'unproven']),
+    remembered: z.boolean().describe('a proof for this address lies in the store: locks are let in'),
+    findings: z
+      .array(
+        z.strictObject({
+          check: z.string(),
+          verdict: z.enum(['ok', 'warning', 'unsafe', 'unknown']),
+          says: z.string(),
+          todo: z.string().nullable(),
+        }),
+      )
+      .describe('one for each check: what was found, and what to do about it'),
   }),
   accept: of('accept', {
     name,
@@ -312,7 +341,10 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
   }),
 }
 
-/** The last line of stderr when a command with `--json` fails. `report` is there when `verify`, `locks` or `locks reset` found damage. */
+/**
+ * The last line of stderr when a command with `--json` fails. `report` is there when `verify`, `locks` or `locks reset` found
+ * damage, or `doctor` a store that is not safe.
+ */
 export const FAILURE: z.ZodType = z.strictObject({
   error: z
     .strictObject({
@@ -326,5 +358,5 @@ export const FAILURE: z.ZodType = z.strictObject({
   report: z
     .unknown()
     .optional()
-    .describe('verify, locks and locks reset only: what they would have printed, with the damage that was found'),
+    .describe('verify, doctor, locks and locks reset only: what they would have printed, with what was found'),
 })

@@ -58,7 +58,7 @@ export async function addition<T, C>(
   const { codec } = parts
   if (codec.changes?.is(value)) {
     if (type !== undefined && type !== codec.type) throw otherType(parts.name, type, codec.type)
-    const encoded = codec.changes.encode(value) // before anything is waited for: the caller may go on changing what it gave
+    const encoded = codec.changes.encode(value as C) // before anything is waited for: the caller may go on changing what it gave
     return new ChangeAddition(parts, codec.changes, encoded, new Upload(await writer(), parts.opening))
   }
   const whole = value as T

@@ -24,7 +24,8 @@ export interface Codec<T, C = never> {
 /** How a document's value is changed by parts. Its codec's `encode` spells bodies as the form does. */
 export interface Changes<T, C> {
   readonly form: BodyForm
-  is(value: unknown): value is C
+  /** Whether it is a change, and not a whole value. */
+  is(value: unknown): boolean
   /** Takes over all that it needs: the caller may change what it gave afterwards. @throws {KeelstateError} `InvalidInput`. */
   encode(change: C): EncodedChange
   /** The value that these parts make. */

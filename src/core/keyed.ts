@@ -75,7 +75,7 @@ export function keyed<V>(): Codec<KeyedValue<V>, KeyedChange<V>> {
     decode: (bytes) => new KeyedValue<V>(Parts.of(keyedForm.split(bytes))),
     changes: {
       form: keyedForm,
-      is: (value): value is KeyedChange<V> => !(value instanceof KeyedValue),
+      is: (value) => !(value instanceof KeyedValue),
       encode(change) {
         const encoded = encodeChange(change)
         return {

@@ -1,3 +1,5 @@
+import type { Inspectable } from './inspection.ts'
+
 /** A path below the store's prefix, made by `names.ts`: segments joined by `/`, no leading or trailing slash. */
 export type ObjectKey = string
 
@@ -54,6 +56,11 @@ export interface ObjectStoreCapabilities {
   durable: boolean
   /** Largest body in bytes that `put` takes. */
   maxBytes: number
+  /**
+   * The service is known by its protocol only, and many such services ignore conditions or race them: locks are kept in it once `keelstate doctor`
+   * has proven that it does not. Default false.
+   */
+  proofNeeded?: boolean
   /** Time between two writes of one object that the service wants, in ms: what comes sooner is `Throttled`. Left out: as often as one likes. */
   writeIntervalMs?: number
 }
@@ -83,7 +90,7 @@ export interface ObjectStoreCapabilities {
  * `Throttled` (429, SlowDown) when it was refused before execution; `AccessDenied`, `Unauthenticated`, `BucketMissing`, `InvalidInput`,
  * `TooLarge`, `NoSpace`, `Unsupported` are definite refusals. Bodies are copied in before `put` returns its promise, and out.
  */
-export interface ObjectStore {
+export interface ObjectStore extends Inspectable {
   /** The address for messages and for what a reader remembers: names the place, holds no secret. */
   readonly address: string
   readonly capabilities: ObjectStoreCapabilities

@@ -35,6 +35,8 @@ export interface VerifyReport {
   ok: boolean
   /** Kept revisions that were read and compared with their digests. */
   revisions: number
+  /** How many of them are stored as changes of others. */
+  deltas: number
   /** Objects that they need. */
   objects: number
   /** Plain content bytes read. */
@@ -65,7 +67,15 @@ export async function verify(writer: HeadWriter, forms: BodyForms, options: Veri
 }
 
 class Findings {
-  readonly report: VerifyReport = { ok: true, revisions: 0, objects: 0, bytes: 0, unreachable: 0, problems: [] }
+  readonly report: VerifyReport = {
+    ok: true,
+    revisions: 0,
+    deltas: 0,
+    objects: 0,
+    bytes: 0,
+    unreachable: 0,
+    problems: [],
+  }
   somethingGone = false
 
   /** @throws what is no finding but stops the work: no network, no permission, an abort. */
@@ -113,6 +123,7 @@ async function verifyHead(
         const bytes = await verifyRevision(writer, head, record, contents, signal)
         report.bytes += bytes // not `+= await`, which adds to what the sum was before the wait
         if (!record.dropped) report.revisions++
+        if (!record.dropped && record.base !== undefined) report.deltas++
       } catch (error) {
         const { content } = record
         const object = 'reference' in content ? objectKey(access.name, content.reference.object) : access.headKey

@@ -1,5 +1,6 @@
 import type { CallOptions } from '../core/store.ts'
 import type { Snapshot } from './snapshot.ts'
+import type { SnapshotChange } from './snapshot-change.ts'
 
 /** How a deployment's lock is asked for. */
 export interface DeploymentLockOptions extends CallOptions {
@@ -44,8 +45,12 @@ export interface Backend {
   write(snapshot: Snapshot, options?: CallOptions): Promise<string>
   /** @throws {KeelstateError} `NotFound`. */
   setCurrent(rev: string, options?: CallOptions): Promise<void>
-  /** `write` and `setCurrent` in one conditional write: there is no moment between them. */
-  commit(snapshot: Snapshot, options?: CallOptions & { message?: string }): Promise<string>
+  /**
+   * `write` and `setCurrent` in one conditional write: there is no moment between them.
+   *
+   * @param snapshot A snapshot; or what changes of the current one, which costs what it changes, however large the snapshot is.
+   */
+  commit(snapshot: Snapshot | SnapshotChange, options?: CallOptions & { message?: string }): Promise<string>
   /** Every kept revision, oldest first. */
   list(options?: CallOptions): Promise<string[]>
   /** Drops a revision. One that is not there is fine. @throws {KeelstateError} `Conflict` when it is current. */

@@ -4,36 +4,36 @@ import { encode } from '../go-json/encode.ts'
 import { any, int, list, map, pointer, type StructShape, string, struct, time } from '../go-json/shape.ts'
 import { currentFormatVersion, problemOf, type Snapshot } from './snapshot.ts'
 
-/** The snapshot's fields as release v0.4.0 of the contract writes them, in its order. A name that ends in `?` is left out when empty. */
-const snapshotShape: StructShape = struct(
-  {
-    'format-version': int,
-    stack: struct({ name: string, version: string, 'content-revision': string }),
-    'deployment-id': string,
-    'generated-at': time,
-    entries: list(
-      pointer(
-        struct({
-          address: string,
-          type: string,
-          'kind?': string,
-          'schema-version?': int,
-          'sensitive-inputs?': list(string),
-          'sensitive-outputs?': list(string),
-          'library?': string,
-          'library-type?': string,
-          'configuration?': string,
-          'trigger-hash?': string,
-          'inputs?': map(any),
-          'outputs?': map(any),
-          'depends-on?': list(string),
-        }),
-      ),
-    ),
-    'outputs?': map(any),
-  },
-  { stack: 'factory', 'deployment-id': 'stack' }, // the contract's fields Factory and Stack kept their first names in the file
-)
+/** An entry's fields as release v0.4.0 of the contract writes them, in its order. A name that ends in `?` is left out when empty. */
+export const entryShape: StructShape = struct({
+  address: string,
+  type: string,
+  'kind?': string,
+  'schema-version?': int,
+  'sensitive-inputs?': list(string),
+  'sensitive-outputs?': list(string),
+  'library?': string,
+  'library-type?': string,
+  'configuration?': string,
+  'trigger-hash?': string,
+  'inputs?': map(any),
+  'outputs?': map(any),
+  'depends-on?': list(string),
+})
+
+const head = {
+  'format-version': int,
+  stack: struct({ name: string, version: string, 'content-revision': string }),
+  'deployment-id': string,
+  'generated-at': time,
+}
+const outputs = { 'outputs?': map(any) }
+const names = { stack: 'factory', 'deployment-id': 'stack' } // the contract's fields Factory and Stack kept their first names in the file
+
+/** What of a snapshot stands before its entries. */
+export const headShape: StructShape = struct(head, names)
+export const outputsShape: StructShape = struct(outputs)
+const snapshotShape: StructShape = struct({ ...head, entries: list(pointer(entryShape)), ...outputs }, names)
 
 /**
  * Writes a snapshot as release v0.4.0 of the contract does, byte for byte: indented JSON with sorted names, and a line feed.

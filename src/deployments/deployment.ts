@@ -1,3 +1,4 @@
+import type { ChangeOptions } from '../core/change-options.ts'
 import type { Codec } from '../core/codec.ts'
 import type { VersionedDocument } from '../core/document.ts'
 import { KeelstateError } from '../core/errors.ts'
@@ -9,6 +10,7 @@ import { decodeSnapshot, encodeSnapshot } from './codec.ts'
 import { type Encrypter, noop } from './encrypter.ts'
 import { timeRevisionIds } from './revision-ids.ts'
 import type { Snapshot } from './snapshot.ts'
+import { changedSnapshot, isSnapshotChange, type SnapshotChange, snapshotCodec } from './snapshot-change.ts'
 
 export interface DeploymentName {
   /** The engine or program whose stacks these are. */
@@ -29,19 +31,22 @@ export interface DeploymentOptions extends DeploymentName {
 export function deployment(store: Store, options: DeploymentOptions): Deployment {
   const { factory, stack, encrypter = noop } = options
   const name = { kind: 'state', segments: [factory, stack] }
-  return new Deployment(stack, store.document(name, snapshots(encrypter), { revisionIds: timeRevisionIds }))
+  const document = store.document(name, snapshots(encrypter), { revisionIds: timeRevisionIds })
+  return new Deployment(stack, document, encrypter === noop)
 }
 
 /** One deployment's snapshots. Made by `deployment` or `openBackend`. */
 export class Deployment implements Backend {
   /** The document underneath, with its history, labels and rollback. */
-  readonly document: VersionedDocument<Snapshot>
+  readonly document: VersionedDocument<Snapshot, SnapshotChange>
   readonly #stack: string
-  #held: LockedDocument<Snapshot> | undefined
+  readonly #keyed: boolean
+  #held: LockedDocument<Snapshot, SnapshotChange> | undefined
 
   /** @internal */
-  constructor(stack: string, document: VersionedDocument<Snapshot>) {
+  constructor(stack: string, document: VersionedDocument<Snapshot, SnapshotChange>, keyed: boolean) {
     this.#stack = stack
+    this.#keyed = keyed
     this.document = document
   }
 
@@ -87,11 +92,25 @@ export class Deployment implements Backend {
     }
   }
 
-  async commit(snapshot: Snapshot, options: CallOptions & { message?: string } = {}): Promise<string> {
+  async commit(snapshot: Snapshot | SnapshotChange, options: CallOptions & { message?: string } = {}): Promise<string> {
     const change = { ...signalOf(options), ...(options.message === undefined ? {} : { message: options.message }) }
+    if (!this.#keyed && isSnapshotChange(snapshot)) return await this.#commitWhole(snapshot, change)
     const revision = await (this.#held?.commit(snapshot, change) ??
       this.document.commit(snapshot, { ...change, parent: 'any' }))
     return revision.id
+  }
+
+  /** What an encrypter makes cannot be changed by parts. */
+  async #commitWhole(change: SnapshotChange, options: ChangeOptions): Promise<string> {
+    const next = (now: Snapshot | undefined) => {
+      if (now === undefined) throw this.#noCurrent()
+      return changedSnapshot(now, change)
+    }
+    if (this.#held !== undefined) {
+      const now = await this.document.read(signalOf(options))
+      return (await this.#held.commit(next(now?.value), { ...options, parent: now ?? 'none' })).id
+    }
+    return (await this.document.update(next, options)).id
   }
 
   async list(options: CallOptions = {}): Promise<string[]> {
@@ -155,9 +174,10 @@ export class Deployment implements Backend {
   }
 }
 
-function snapshots(encrypter: Encrypter): Codec<Snapshot> {
+function snapshots(encrypter: Encrypter): Codec<Snapshot, SnapshotChange> {
+  if (encrypter === noop) return snapshotCodec
   return {
-    type: encrypter === noop ? 'snapshot' : 'bytes',
+    type: 'bytes',
     encode: (snapshot) => encrypter.encrypt(encodeSnapshot(snapshot)),
     decode: async (bytes) => decodeSnapshot(await encrypter.decrypt(bytes)),
   }

@@ -7,6 +7,7 @@ import type { CallOptions } from '../core/store.ts'
 import { decodeSnapshot } from './codec.ts'
 import type { DeploymentName } from './deployment.ts'
 import { type Encrypter, noop } from './encrypter.ts'
+import { contentDigest } from './import.ts'
 import {
   createFile,
   makeSnapshotsFolder,
@@ -59,7 +60,7 @@ export async function exportStack(
     throw originalLocked({ ...name, folder }, lock, 'Wait until it is done, or write into another folder.')
   const missing: typeof revisions = []
   for (const one of revisions)
-    if (!(await isThere(revisionFile(folder, one.name), one.info, encrypter))) missing.push(one)
+    if (!(await isThere(revisionFile(folder, one.name), document, one.info, options))) missing.push(one)
   const current = revisions.find(({ info }) => info.current)?.name
   const pointer = join(folder, 'current')
   const found = (await readIfThere(pointer))?.toString()
@@ -110,11 +111,17 @@ async function namedRevisions(
 }
 
 /** @throws {KeelstateError} `AlreadyExists` when another content is there. */
-async function isThere(path: string, info: RevisionInfo, encrypter: Encrypter): Promise<boolean> {
+async function isThere(
+  path: string,
+  document: VersionedDocument<Uint8Array>,
+  info: RevisionInfo,
+  { encrypter = noop, signal }: ExportOptions,
+): Promise<boolean> {
   const sealed = await readIfThere(path)
   if (sealed === undefined) return false
   const plain = await encrypter.decrypt(sealed).catch(() => undefined) // under another key: another content
-  if (plain === undefined || createHash('sha256').update(plain).digest('hex') !== info.digest) throw different(path)
+  const digest = plain && createHash('sha256').update(plain).digest('hex')
+  if (digest !== (await contentDigest(document, info, signal ? { signal } : {}))) throw different(path)
   return true
 }
 

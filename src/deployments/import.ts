@@ -48,17 +48,15 @@ export async function planImport(
   if (tree.lock !== undefined && options.force !== true)
     throw originalLocked(tree, tree.lock, 'Wait until it is done. If nobody is at work any more, add --force.')
   if (tree.current !== undefined && !tree.revisions.includes(tree.current)) throw dangling(tree)
-  const present = new Map<string, string>()
-  for await (const { id, digest } of document.history(options)) present.set(id, digest)
+  const present = new Map<string, RevisionInfo>()
+  for await (const info of document.history(options)) present.set(info.id, info)
   const missing: string[] = []
   for (const [done, revision] of tree.revisions.entries()) {
     throwIfAborted(options.signal, 'import', document.name)
-    const digest = createHash('sha256')
-      .update(await readSnapshot(tree, revision, options.encrypter))
-      .digest('hex')
+    const digest = digestOf(await readSnapshot(tree, revision, options.encrypter))
     const known = present.get(revision)
     if (known === undefined) missing.push(revision)
-    else if (known !== digest) throw differs(document.name, revision)
+    else if ((await contentDigest(document, known, options)) !== digest) throw differs(document.name, revision)
     options.onProgress?.(done + 1, tree.revisions.length)
   }
   const movedOn = current !== undefined && !tree.revisions.includes(current.id)
@@ -97,6 +95,20 @@ export async function importStack(
   if (plan.current !== undefined && held.currentInfo?.id !== plan.current)
     await held.setCurrent(plan.current, signal && { signal })
   return plan
+}
+
+/** SHA-256 of a revision's whole content, hex. That of one that is stored as a change must be made. */
+export async function contentDigest(
+  document: VersionedDocument<Uint8Array>,
+  info: RevisionInfo,
+  { signal }: CallOptions,
+): Promise<string> {
+  if (info.base === undefined) return info.digest
+  return digestOf((await document.revision(info.id, signal && { signal })).value)
+}
+
+function digestOf(body: Uint8Array): string {
+  return createHash('sha256').update(body).digest('hex')
 }
 
 /** A snapshot's plain bytes, checked. */

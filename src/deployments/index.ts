@@ -42,6 +42,7 @@ export {
   type Snapshot,
   validate,
 } from './snapshot.ts'
+export { type SnapshotChange, snapshotCodec } from './snapshot-change.ts'
 export { diffSnapshots, type EntryChange, type SnapshotDiff } from './snapshot-diff.ts'
-export { snapshotCodec, snapshotDocument } from './snapshot-document.ts'
+export { snapshotDocument } from './snapshot-document.ts'
 export { stateDocument } from './state-document.ts'

@@ -112,7 +112,8 @@ export function problemOf(snapshot: Snapshot): string | undefined {
   return undefined
 }
 
-function problemOfEntry(entry: Entry | null | undefined, i: number, addresses: Set<string>): string | undefined {
+/** What is wrong with an entry, or undefined; its address is added to those that are taken. */
+export function problemOfEntry(entry: Entry | null | undefined, i: number, addresses: Set<string>): string | undefined {
   if (entry === null || entry === undefined) return `entries[${i}] is nil`
   const { address, type } = entry
   if (!address) return `entries[${i}] missing address`

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { KeelstateError } from '../core/errors.ts'
+import type { Finding } from '../core/inspection.ts'
 import type {
   CallOptions,
   GetOptions,
@@ -17,6 +18,7 @@ import { type Call, runCall } from './call.ts'
 import type { Disk, OpenedFile } from './disk.ts'
 import { errnoOf, foreign, type Stage } from './errors.ts'
 import { Folders } from './folders.ts'
+import { inspectFolder } from './inspect.ts'
 import { sweepLeftovers, TEMPORARY } from './leftovers.ts'
 import { currentSize, currentToken, openCurrent } from './mutable.ts'
 import type { ParsedFileStoreOptions } from './options.ts'
@@ -121,6 +123,10 @@ export class FolderStore implements FileStore {
       const objects = await measure(call, page)
       return leaves.length > limit ? { objects, cursor: page.at(-1)!.key } : { objects }
     })
+  }
+
+  inspect(): AsyncGenerator<Finding> {
+    return inspectFolder(this.address.slice('file:'.length))
   }
 
   async close(): Promise<void> {

@@ -1,12 +1,13 @@
 import { PassThrough, type Readable } from 'node:stream'
 import type { File, Storage, StorageOptions } from '@google-cloud/storage'
+import { Wire, type WireCall } from '../core/driver-wire.ts'
 import { KeelstateError } from '../core/errors.ts'
 import type { GcsCredentials, GcsSettings } from './options.ts'
-import { Wire, type WireCall } from './wire.ts'
 
 /** What is needed of a `Storage` that a user passes in; the client's own fits. */
 export interface GcsClientSlice {
   bucket(name: string): object
+  readonly customEndpoint?: boolean | undefined
 }
 
 /** How one request is bounded. */
@@ -52,6 +53,8 @@ export interface GcsOperations {
   upload(name: string, upload: GcsUpload, call: GcsCallOptions): Promise<string | undefined>
   remove(name: string, call: GcsCallOptions): Promise<void>
   list(input: GcsListInput, call: GcsCallOptions): Promise<GcsPage>
+  /** The bucket's settings. */
+  settings(call: GcsCallOptions): Promise<Record<string, unknown>>
   /** Credentials, before anything is sent. Rejects with the client's error, or with that of the user's function. */
   prepare(): Promise<void>
   destroy(): void
@@ -183,6 +186,15 @@ class GcsConnection implements GcsOperations {
       })
       const { items = [], nextPageToken } = page as { items?: GcsPage['items']; nextPageToken?: string }
       return { items, nextPageToken }
+    })
+  }
+
+  settings(call: GcsCallOptions): Promise<Record<string, unknown>> {
+    const bucket = this.#client.bucket(this.#settings.bucket)
+    bucket.interceptors.push(this.#addition(call, {}))
+    return this.#wire.run(call.signal, async () => {
+      const [metadata] = await bucket.getMetadata()
+      return metadata as Record<string, unknown>
     })
   }
 

@@ -47,6 +47,11 @@ export interface GcsStoreOptions {
   credentials?: GcsCredentials | undefined
   /** A `Storage` of `@google-cloud/storage` to use instead of one of our own. Endpoint and credentials are then its own; its retries are not used. */
   client?: GcsClientSlice | undefined
+  /**
+   * `trusted`: the service at this endpoint is known to honour `ifGenerationMatch`, also when requests race. Without it, locks are kept in the store
+   * only after `keelstate doctor` has proven it. Google's own needs no proof.
+   */
+  conditionalWrites?: 'trusted' | undefined
   /** How long the service may take to begin an answer, and to go on with it, in ms; for a body that is sent, 1 s per MB is added. Default 60,000. */
   attemptTimeoutMs?: number | undefined
   /** Largest body in bytes. Default 256 MiB, at most 5 GiB. */
@@ -89,6 +94,7 @@ const RULES: OptionRules<GcsStoreOptions> = {
   ),
   credentials: optional(credentialsWith(['client_email', 'private_key'], 'an access token')),
   client: optional(valueThat(hasMethod('bucket'), 'needs a method bucket')),
+  conditionalWrites: optional(textThat(/^trusted$/, 'has to be trusted, or left out')),
   attemptTimeoutMs: optional(wholeNumber(MAX_TIMEOUT_MS)),
   maxBytes: optional(wholeNumber(MAX_PUT_BYTES)),
 }
@@ -127,6 +133,7 @@ const FORM: AddressForm<GcsStoreOptions> = {
     endpoint: (endpoint) => ({ endpoint }),
     userProject: (userProject) => ({ userProject }),
     kmsKeyName: (kmsKeyName) => ({ kmsKeyName }),
+    conditionalWrites: (text) => ({ conditionalWrites: text as 'trusted' }), // checked with the other options
     maxBytes: (text, read) => ({ maxBytes: read.number(text) }),
     attemptTimeoutMs: (text, read) => ({ attemptTimeoutMs: read.number(text) }),
   },
@@ -147,4 +154,12 @@ export function parseGcsAddress(address: string): GcsStoreOptions {
 /** The address that says where a store lies; `parseGcsAddress` reads it back. Holds no secret. */
 export function formatGcsAddress(settings: GcsSettings): string {
   return formatBucketAddress('gs', settings)
+}
+
+/** Whether another service than Google's may answer: one that has to prove that it honours conditional writes. */
+export function isForeignService({ endpoint, client }: GcsSettings): boolean {
+  if (client !== undefined) return client.customEndpoint === true
+  const asked = endpoint ?? process.env.STORAGE_EMULATOR_HOST
+  if (asked === undefined || !URL.canParse(asked)) return asked !== undefined
+  return !/(^|\.)googleapis\.com$/.test(new URL(asked).hostname)
 }

@@ -4,6 +4,7 @@ import { DriverAttempt, type DriverCall } from '../core/driver-attempt.ts'
 import { readBody } from '../core/driver-body.ts'
 import { checkDelete, checkList, checkPut, DRIVER_PAGE, isImmutable } from '../core/driver-checks.ts'
 import { KeelstateError, throwIfAborted } from '../core/errors.ts'
+import type { Finding } from '../core/inspection.ts'
 import type {
   CallOptions,
   GetOptions,
@@ -19,7 +20,14 @@ import type {
 import { connectGcs, type GcsCallOptions, type GcsDownload, type GcsOperations } from './client.ts'
 import { WRITE_INTERVAL_MS } from './errors.ts'
 import { IdempotencyTokens } from './idempotency.ts'
-import { formatGcsAddress, type GcsSettings, type GcsStoreOptions, parseGcsStoreOptions } from './options.ts'
+import { judgeBucket } from './inspect.ts'
+import {
+  formatGcsAddress,
+  type GcsSettings,
+  type GcsStoreOptions,
+  isForeignService,
+  parseGcsStoreOptions,
+} from './options.ts'
 import { missingOf, statusOf, translateError } from './translate.ts'
 
 const SERVICE = 'Google Cloud Storage'
@@ -53,6 +61,7 @@ class GcsStore implements ObjectStore {
       conditionalGet: true,
       durable: true,
       maxBytes: settings.maxBytes,
+      proofNeeded: settings.conditionalWrites !== 'trusted' && isForeignService(settings),
       writeIntervalMs: WRITE_INTERVAL_MS,
     }
     this.#settings = settings
@@ -138,6 +147,20 @@ class GcsStore implements ObjectStore {
       }))
       return nextPageToken === undefined ? { objects } : { objects, cursor: nextPageToken }
     })
+  }
+
+  async *inspect(options: CallOptions = {}): AsyncGenerator<Finding> {
+    const call: DriverCall = { service: SERVICE, operation: 'get', key: '' }
+    try {
+      yield* judgeBucket(
+        await this.#attempt(call, options, 0, (gcs, bounds) => gcs.settings(bounds)),
+        this.#settings.prefix,
+      )
+    } catch (error) {
+      if (!KeelstateError.is(error, 'AccessDenied')) throw error
+      const says = "These credentials may not look at the bucket's settings."
+      yield { check: 'settings', verdict: 'unknown', says, todo: 'Let somebody look who may (storage.buckets.get).' }
+    }
   }
 
   async close(): Promise<void> {

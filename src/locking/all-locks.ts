@@ -1,7 +1,7 @@
 import { hex } from '../core/header.ts'
 import type { LockPlace, LockStatus, UnreadableLock } from '../core/lease.ts'
 import { formatName, nameOfLockKey } from '../core/names.ts'
-import { Deadline } from '../core/retry.ts'
+import { Deadline, isTransient } from '../core/retry.ts'
 import type { CallOptions } from '../core/store.ts'
 import type { ListedLock, LockKey, LockStore } from './lock-store.ts'
 import { holderOf } from './record.ts'
@@ -12,10 +12,10 @@ const ROUNDS = 100 // of losing a record to its holder's heartbeat, which comes 
 /** Yields every lock of a store whose record's place names a document. */
 export async function* listLocks(
   locks: LockStore,
-  { storeId }: LockPlace,
+  place: LockPlace,
   options: CallOptions = {},
 ): AsyncGenerator<LockStatus | UnreadableLock> {
-  for await (const { key, found } of named(locks, storeId, options)) yield statusOf(key, found)
+  for await (const { key, found } of named(locks, place, options)) yield statusOf(key, found)
 }
 
 /**
@@ -30,7 +30,7 @@ export async function resetLocks(
   { dryRun = false, ...options }: CallOptions & { dryRun?: boolean } = {},
 ): Promise<(LockStatus | UnreadableLock)[]> {
   const told: (LockStatus | UnreadableLock)[] = []
-  for await (const { key, found } of named(locks, place.storeId, options)) {
+  for await (const { key, found } of named(locks, place, options)) {
     const readable = 'record' in found
     if (readable && found.record.reset) continue
     if (readable && !dryRun) await mark(locks, key, place, options)
@@ -51,15 +51,28 @@ async function mark(locks: LockStore, key: LockKey, place: LockPlace, options: C
   throw unknownLock(key, undefined)
 }
 
+/** Every record once. A listing that failed for a moment begins again: a lock store makes one attempt, and cannot go on in the middle. */
 async function* named(
   locks: LockStore,
-  storeId: string,
-  options: CallOptions,
+  { storeId, environment, limits }: LockPlace,
+  { signal }: CallOptions,
 ): AsyncGenerator<{ key: LockKey; found: ListedLock }> {
-  for await (const found of locks.list(storeId, options)) {
-    const { identity } = found
-    const name = nameOfLockKey(`locks/${identity}/~`)
-    if (name !== undefined) yield { key: { storeId, name, identity }, found }
+  const seen = new Set<string>()
+  const deadline = new Deadline(environment, limits, signal)
+  for (;;) {
+    try {
+      for await (const found of locks.list(storeId, { signal })) {
+        const { identity } = found
+        const name = nameOfLockKey(`locks/${identity}/~`)
+        if (name === undefined || seen.has(identity)) continue
+        seen.add(identity)
+        yield { key: { storeId, name, identity }, found }
+      }
+      return
+    } catch (error) {
+      if (!isTransient(error) || deadline.left <= 0 || deadline.aborted) throw error
+      await deadline.backoff(error)
+    }
   }
 }
 

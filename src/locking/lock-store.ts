@@ -1,4 +1,5 @@
 import type { KeelstateError } from '../core/errors.ts'
+import type { Inspectable } from '../core/inspection.ts'
 import type { DocumentName } from '../core/names.ts'
 import type { CallOptions, VersionToken } from '../core/store.ts'
 import type { LockRecord } from './record.ts'
@@ -51,7 +52,7 @@ export type ListedLock = { readonly identity: string } & (
  *
  * **Cancellation and errors.** As in `ObjectStore`.
  */
-export interface LockStore {
+export interface LockStore extends Inspectable {
   /** For messages; no secret. */
   readonly address: string
 

@@ -9,6 +9,7 @@ export interface S3ClientSlice {
   readonly config?: {
     readonly credentials?: (() => Promise<unknown>) | undefined
     readonly region?: (() => Promise<unknown>) | undefined
+    readonly isCustomEndpoint?: boolean | undefined
   }
 }
 
@@ -73,12 +74,40 @@ interface S3ListOutput {
   NextContinuationToken?: string
 }
 
-/** The four operations that the driver makes, each one request. */
+/** What `doctor` asks beside: settings of the bucket, and single objects of its own. */
+export type S3Question =
+  | 'DeleteObject'
+  | 'GetBucketEncryption'
+  | 'GetBucketLifecycleConfiguration'
+  | 'GetBucketPolicy'
+  | 'GetBucketPolicyStatus'
+  | 'GetBucketVersioning'
+  | 'GetPublicAccessBlock'
+  | 'HeadBucket'
+  | 'PutObject'
+
+/** The slice of a command's middleware that is used. */
+interface AskedCommand {
+  readonly middlewareStack: {
+    add(middleware: (next: SendNext) => SendNext, options: { step: 'deserialize'; priority: 'low'; name: string }): void
+  }
+}
+
+type SendNext = (args: unknown) => Promise<{ response?: { headers?: Record<string, string> } }>
+
+export interface S3Answered {
+  readonly answer: Record<string, unknown>
+  /** The service's clock, as the answer's header says. */
+  readonly date: string | undefined
+}
+
+/** The four operations that the driver makes, each one request, and what `doctor` asks. */
 export interface S3Operations {
   getObject(input: S3GetInput, call: S3CallOptions): Promise<S3GetOutput>
   putObject(input: S3PutInput, call: S3CallOptions): Promise<S3PutOutput>
   deleteObjects(input: S3DeleteInput, call: S3CallOptions): Promise<S3DeleteOutput>
   listObjects(input: S3ListInput, call: S3CallOptions): Promise<S3ListOutput>
+  ask(question: S3Question, input: object, call: S3CallOptions): Promise<S3Answered>
   /** Region and credentials, before anything is sent. Rejects with the SDK's error, or with that of the user's function. */
   prepare(): Promise<void>
   destroy(): void
@@ -109,6 +138,21 @@ export async function connectS3(settings: S3Settings): Promise<S3Operations> {
     putObject: (input, call) => send(new sdk.PutObjectCommand(input), call),
     deleteObjects: (input, call) => send(new sdk.DeleteObjectsCommand(input), call),
     listObjects: (input, call) => send(new sdk.ListObjectsV2Command(input), call),
+    async ask(question, input, call) {
+      const Command = sdk[`${question}Command`] as unknown as new (input: object) => AskedCommand
+      const command = new Command(input)
+      let date: string | undefined
+      // Inside of what reads the answer: there it is still seen with its headers.
+      command.middlewareStack.add(
+        (next) => async (args) => {
+          const result = await next(args)
+          date = result.response?.headers?.date
+          return result
+        },
+        { step: 'deserialize', priority: 'low', name: 'keelstateDate' },
+      )
+      return { answer: await send(command, call), date }
+    },
     async prepare() {
       await client.config?.region?.()
       await client.config?.credentials?.()

@@ -54,6 +54,11 @@ export interface S3StoreOptions {
    * request handler with `throwOnRequestTimeout: true`. Region, endpoint, path style and credentials are then its own.
    */
   client?: S3ClientSlice | undefined
+  /**
+   * `trusted`: the service at this endpoint is known to honour `If-Match` and `If-None-Match`, also when requests race. Without it, locks are kept in
+   * the store only after `keelstate doctor` has proven it. AWS needs no proof.
+   */
+  conditionalWrites?: 'trusted' | undefined
   /** How long the service may take to begin an answer, and to go on with it, in ms; for a body that is sent, 1 s per MB is added. Default 60,000. */
   attemptTimeoutMs?: number | undefined
   /** How long a connection may take to be made, in ms. Default 5,000. */
@@ -96,6 +101,7 @@ const RULES: OptionRules<S3StoreOptions> = {
   kmsKeyId: optional(textThat(/./, 'must not be empty')),
   credentials: optional(credentialsWith(['accessKeyId', 'secretAccessKey'], 'them')),
   client: optional(valueThat(hasMethod('send'), 'needs a method send')),
+  conditionalWrites: optional(textThat(/^trusted$/, 'has to be trusted, or left out')),
   attemptTimeoutMs: timeout,
   connectTimeoutMs: timeout,
   maxBytes: optional(wholeNumber(MAX_PUT_BYTES)),
@@ -142,6 +148,7 @@ const FORM: AddressForm<S3StoreOptions> = {
     expectedBucketOwner: (expectedBucketOwner) => ({ expectedBucketOwner }),
     serverSideEncryption: (text) => ({ serverSideEncryption: text as 'AES256' }), // checked with the other options
     kmsKeyId: (kmsKeyId) => ({ kmsKeyId }),
+    conditionalWrites: (text) => ({ conditionalWrites: text as 'trusted' }), // checked with the other options
     maxBytes: (text, read) => ({ maxBytes: read.number(text) }),
     attemptTimeoutMs: (text, read) => ({ attemptTimeoutMs: read.number(text) }),
     connectTimeoutMs: (text, read) => ({ connectTimeoutMs: read.number(text) }),
@@ -163,4 +170,12 @@ export function parseS3Address(address: string): S3StoreOptions {
 /** The address that says where a store lies; `parseS3Address` reads it back. Holds no secret. */
 export function formatS3Address(settings: S3Settings): string {
   return formatBucketAddress('s3', settings)
+}
+
+/** Whether another service than AWS may answer: one that has to prove that it honours conditional writes. */
+export function isForeignService({ endpoint, client }: S3Settings): boolean {
+  if (client !== undefined) return client.config?.isCustomEndpoint === true
+  const asked = endpoint ?? process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL // the SDK heeds these, too
+  if (asked === undefined || !URL.canParse(asked)) return asked !== undefined
+  return !/\.amazonaws\.com(\.cn)?$/.test(new URL(asked).hostname)
 }

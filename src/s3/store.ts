@@ -3,6 +3,7 @@ import { DriverAttempt, type DriverCall } from '../core/driver-attempt.ts'
 import { readBody } from '../core/driver-body.ts'
 import { checkDelete, checkList, checkPut, DRIVER_PAGE, isImmutable } from '../core/driver-checks.ts'
 import { KeelstateError, throwIfAborted } from '../core/errors.ts'
+import type { Finding } from '../core/inspection.ts'
 import type {
   CallOptions,
   GetOptions,
@@ -16,7 +17,14 @@ import type {
   VersionToken,
 } from '../core/store.ts'
 import { connectS3, type S3CallOptions, type S3GetOutput, type S3Operations } from './client.ts'
-import { formatS3Address, parseS3StoreOptions, type S3Settings, type S3StoreOptions } from './options.ts'
+import { inspectS3 } from './inspect.ts'
+import {
+  formatS3Address,
+  isForeignService,
+  parseS3StoreOptions,
+  type S3Settings,
+  type S3StoreOptions,
+} from './options.ts'
 import { isNoSuchKey, statusOf, translateEntry, translateError } from './translate.ts'
 
 const SERVICE = 'S3'
@@ -43,7 +51,13 @@ class S3Store implements ObjectStore {
 
   constructor(settings: S3Settings) {
     this.address = formatS3Address(settings)
-    this.capabilities = { conditionalPut: true, conditionalGet: true, durable: true, maxBytes: settings.maxBytes }
+    this.capabilities = {
+      conditionalPut: true,
+      conditionalGet: true,
+      durable: true,
+      maxBytes: settings.maxBytes,
+      proofNeeded: settings.conditionalWrites !== 'trusted' && isForeignService(settings),
+    }
     this.#settings = settings
     setMaxListeners(0, this.#closing.signal) // one for each call under way
   }
@@ -130,6 +144,21 @@ class S3Store implements ObjectStore {
         size: Size,
       }))
       return NextContinuationToken === undefined ? { objects } : { objects, cursor: NextContinuationToken }
+    })
+  }
+
+  async *inspect(options: CallOptions = {}): AsyncGenerator<Finding> {
+    const { attemptTimeoutMs } = this.#settings
+    yield* inspectS3(this.#settings, async (question, input = {}) => {
+      const call: DriverCall = { service: SERVICE, operation: 'get', key: '' }
+      this.#checkOpen(call, options)
+      const attempt = new DriverAttempt(call, options.signal, this.#closing.signal)
+      return await attempt.run(async () => {
+        attempt.allow(attemptTimeoutMs)
+        this.#connection ??= connectS3(this.#settings)
+        const bounds = { signal: attempt.signal, timeoutMs: attemptTimeoutMs }
+        return await (await this.#connection).ask(question, { ...this.#bucket(), ...input }, bounds)
+      })
     })
   }
 

@@ -1,4 +1,4 @@
-import { type Dirent, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { type Dirent, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -82,7 +82,7 @@ describe('commands that change a document', () => {
     const env = { KEELSTATE_WAIT: '50ms' }
     expect((await at.run(['push', 'shop/prod'], { input: '2', env })).code).toBe(4)
     const interrupt = new AbortController()
-    setTimeout(() => interrupt.abort(), 200)
+    setTimeout(() => interrupt.abort(), 1_000)
     const interrupted = await at.run(['push', 'shop/prod', '--json'], { input: '2', signal: interrupt.signal })
     expect([interrupted.code, interrupted.json.error.code]).toEqual([130, 'Aborted'])
     expect(interrupted.json.error.message).toContain('shop/prod is locked by')
@@ -188,7 +188,9 @@ describe('lock NAME -- CMD', () => {
 
   it('forwards signals to CMD, which decides what they mean', async () => {
     let send: ((signal: NodeJS.Signals) => void) | undefined
-    const script = 'process.on("SIGTERM", () => process.exit(42)); setInterval(() => {}, 1e6); console.log("ready")'
+    const ready = join(at.folder, 'ready')
+    const script = `process.on("SIGTERM", () => process.exit(42)); setInterval(() => {}, 1e6);
+      require("node:fs").writeFileSync(${JSON.stringify(ready)}, "")`
     const running = at.run(['lock', 'shop/prod', '--', ...node(script)], {
       relaySignals: (to) => {
         send = to
@@ -196,8 +198,7 @@ describe('lock NAME -- CMD', () => {
       },
     })
     await until(isHeld)
-    await until(async () => send !== undefined)
-    await new Promise((resolve) => setTimeout(resolve, 300)) // until the program listens
+    await until(async () => send !== undefined && existsSync(ready))
     send!('SIGTERM')
     expect((await running).code).toBe(42)
     expect(await isHeld()).toBe(false)
@@ -348,13 +349,13 @@ describe('on a terminal', () => {
     const terminal = Object.assign(new PassThrough(), { isTTY: true })
     const progress = startProgress('push', terminal, 5)
     progress.note('waiting for the lock on shop/prod: held by ada@dev')
-    await new Promise((resolve) => setTimeout(resolve, 40))
+    await new Promise((resolve) => setTimeout(resolve, 200))
     progress.note('')
-    await new Promise((resolve) => setTimeout(resolve, 40))
+    await new Promise((resolve) => setTimeout(resolve, 200))
     progress.stop()
     const text = (terminal.read() as Buffer).toString()
-    expect(text).toContain('push: waiting for the lock on shop/prod: held by ada@dev … 0 s')
-    expect(text).toMatch(/push … 0 s\r.*$/)
+    expect(text).toMatch(/push: waiting for the lock on shop\/prod: held by ada@dev … \d s/)
+    expect(text).toMatch(/push … \d s\r.*$/)
   })
 
   it('says it there while a push waits', async () => {

@@ -57,6 +57,55 @@ describe('push and pull', () => {
   })
 })
 
+describe('a pushed snapshot that differs little from the one before', () => {
+  const body = (changed: string) => {
+    const entry = (n: number) =>
+      `    {\n      "address": "node-${n}",\n      "type": "leaf",\n      "kind": "${n === 7 ? changed : 'k'}"\n    }`
+    const entries = Array.from({ length: 100 }, (_, n) => entry(n)).join(',\n')
+    const stack = '{\n    "name": "a",\n    "version": "",\n    "content-revision": ""\n  }'
+    return `{\n  "format-version": 1,\n  "stack": ${stack},\n  "deployment-id": "",\n  "generated-at": "2026-01-01T00:00:00Z",\n  "entries": [\n${entries}\n  ]\n}\n`
+  }
+
+  it('is stored as a change, comes back byte for byte, and is no new revision when it is pushed again', async () => {
+    await at.ok(['push', 'a'], { input: body('first') })
+    const { json } = await at.ok(['push', 'a', '--json'], { input: body('second') })
+    expect(json).toMatchObject({
+      bytes: body('second').length,
+      revision: { number: 2, base: 1 },
+      replaced: { base: null },
+    })
+    expect(json.revision.bytes).toBeLessThan(200)
+    expect((await at.ok(['pull', 'a'])).stdout).toBe(body('second'))
+    expect((await at.ok(['history', 'a'])).stdout).toMatch(/@2 .* \+\d+ B +snapshot/)
+    for (const more of [[], ['--dry-run']])
+      expect((await at.ok(['push', 'a', '--json', ...more], { input: body('second') })).json).toMatchObject({
+        unchanged: true,
+        revision: { number: 2 },
+      })
+    const odd = body('third').replace('"kind": "third"', '"kind":  "third"')
+    const third = await at.ok(['push', 'a', '--json'], { input: odd })
+    expect(third.json.revision).toMatchObject({ number: 3, base: null, bytes: odd.length })
+    expect((await at.ok(['pull', 'a'])).stdout).toBe(odd)
+    expect((await at.ok(['pull', 'a', '--rev', '@2'])).stdout).toBe(body('second'))
+    expect((await at.ok(['verify', 'a', '--json'])).json).toMatchObject({ ok: true, documents: [{ deltas: 1 }] })
+  })
+
+  it('is stored whole by compact, and says the same afterwards', async () => {
+    expect((await at.run(['compact', 'a'])).code).toBe(5)
+    await at.ok(['push', 'a'], { input: body('first') })
+    expect((await at.ok(['compact', 'a'])).stderr).toContain('nothing to do: a')
+    for (const text of ['second', 'third']) await at.ok(['push', 'a'], { input: body(text) })
+    const { json: before } = await at.ok(['history', 'a', '--json'])
+    const preview = await at.ok(['compact', 'a', '--dry-run', '--json'])
+    expect(preview.json).toMatchObject({ dryRun: true, stored: [before.revisions[0].id], released: 0 })
+    expect((await at.ok(['compact', 'a', '--dry-run'])).stderr).toContain('would compact a: 1 revision stored whole')
+    expect((await at.ok(['compact', 'a', '--json'])).json).toMatchObject({ ...preview.json, dryRun: false })
+    expect((await at.ok(['history', 'a', '--json'])).json).toEqual(before)
+    expect((await at.ok(['pull', 'a'])).stdout).toBe(body('third'))
+    expect((await at.ok(['verify', 'a'])).stdout).toMatch(/^ok +a +3 revisions .*2 changes/)
+  })
+})
+
 describe('push --parent', () => {
   it('replaces that revision only, however it is named', async () => {
     const { json } = await at.ok(['push', 'a', '--parent', 'none', '--label', 'base', '--json'], { input: '1' })

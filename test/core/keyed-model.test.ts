@@ -152,14 +152,6 @@ function mapOf(values: Iterable<[string, string]>): Values {
   return new Map([...values].sort())
 }
 
-/** Maps are compared by content: the order of their keys is not that of their making. */
-expect.addEqualityTesters([
-  (a: unknown, b: unknown) =>
-    a instanceof Map && b instanceof Map
-      ? a.size === b.size && [...a].every(([key, value]) => b.get(key) === value)
-      : undefined,
-])
-
 describe('a keyed document', () => {
   it(`is what a plain map for each revision is, whatever several processes do to it in turn (${RUNS} runs of ${STEPS} steps)`, async () => {
     const seen = { deltas: 0, held: 0 }

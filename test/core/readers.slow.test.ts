@@ -5,8 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { fileStore } from '../../src/file/index.ts'
 import { json, type ObjectStore, openStore } from '../../src/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
-import { s3Store } from '../../src/s3/index.ts'
-import { startS3Server } from '../../src/testing/index.ts'
+import { clouds } from '../clouds.ts'
 import { count, reportCounts } from '../counts.ts'
 import { Random } from './random.ts'
 import { STORE_ID } from './workbench.ts'
@@ -60,18 +59,18 @@ const places: Record<
       }
     },
   },
-  's3 on the fixture': {
-    rounds: count(2_000, 100),
-    async open() {
-      const server = await startS3Server()
-      server.createBucket('state')
-      const { endpoint, region, credentials } = server.clientConfig
-      return {
-        handle: () => s3Store({ bucket: 'state', endpoint, region, credentials }),
-        close: () => server.close(),
-      }
-    },
-  },
+  ...Object.fromEntries(
+    clouds.map(({ name, start }) => [
+      `${name} on the fixture`,
+      {
+        rounds: count(2_000, 100),
+        async open() {
+          const { open: handle, close } = await start()
+          return { handle, close }
+        },
+      },
+    ]),
+  ),
 }
 
 for (const [name, { rounds }] of Object.entries(places))

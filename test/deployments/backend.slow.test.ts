@@ -7,17 +7,10 @@ import type { ObjectStore } from '../../src/core/store.ts'
 import { deployment } from '../../src/deployments/index.ts'
 import { StaticKeyProvider } from '../../src/encrypt/index.ts'
 import { fileStore } from '../../src/file/index.ts'
-import { gcsStore } from '../../src/gcs/index.ts'
 import { openStore } from '../../src/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
-import { s3Store } from '../../src/s3/index.ts'
-import {
-  type BackendPlace,
-  registerSuite,
-  startGcsServer,
-  startS3Server,
-  testBackend,
-} from '../../src/testing/index.ts'
+import { type BackendPlace, registerSuite, testBackend } from '../../src/testing/index.ts'
+import { clouds } from '../clouds.ts'
 
 /** Deployments in stores over one bucket: each handle has a store of its own, as another process would. */
 async function place(
@@ -68,39 +61,17 @@ registerSuite(
   { describe, it },
 )
 
-registerSuite(
-  testBackend({
-    name: 's3 on the fixture server',
-    clock: true,
-    stored: true,
-    async open(environment) {
-      const server = await startS3Server()
-      server.createBucket('state', { versioning: 'enabled' })
-      return place(() => s3Store({ bucket: 'state', ...server.clientConfig }), environment, {
-        async stored() {
-          const bucket = server.bucket('state')
-          return bucket.keys().map((key) => bucket.bytes(key)!)
-        },
-        dispose: () => server.close(),
-      })
-    },
-  }),
-  { describe, it },
-)
-
-registerSuite(
-  testBackend({
-    name: 'gcs on the fixture server',
-    clock: true,
-    stored: true,
-    async open(environment) {
-      const server = await startGcsServer()
-      const bucket = server.createBucket('state', { versioning: true })
-      return place(() => gcsStore({ bucket: 'state', ...server.clientConfig }), environment, {
-        stored: async () => bucket.keys().map((key) => bucket.bytes(key)!),
-        dispose: () => server.close(),
-      })
-    },
-  }),
-  { describe, it },
-)
+for (const { name, start } of clouds) {
+  registerSuite(
+    testBackend({
+      name: `${name} on the fixture server`,
+      clock: true,
+      stored: true,
+      async open(environment) {
+        const { open, keys, bytes, close } = await start({ versioning: true })
+        return place(open, environment, { stored: async () => keys().map(bytes), dispose: close })
+      },
+    }),
+    { describe, it },
+  )
+}

@@ -12,11 +12,13 @@ import {
   type ImportOptions,
   type ImportPlan,
   importStack,
+  newSnapshot,
   planImport,
   readOriginalStack,
   sortRevisions,
   stateDocument,
 } from '../../src/deployments/index.ts'
+import { revisionFile } from '../../src/deployments/original-tree.ts'
 import { openStore, type RevisionInfo, type Store, type VersionedDocument } from '../../src/index.ts'
 import { LAYOUT, type LayoutCase, layoutEncrypter, layoutFiles, Trees } from '../layout.ts'
 
@@ -211,6 +213,29 @@ describe('state that goes back to the original', () => {
     const before = trees.read(root())
     expect(await go(sealed, key())).toMatchObject({ written: [], present: 3, current: sealed.current })
     expect(trees.read(root())).toEqual(before)
+  })
+
+  it('holds the whole of what is stored as a change, also when it is compared with what is there', async () => {
+    const prod = deploymentOf(plain)
+    const snapshot = newSnapshot({ name: 'shop', version: '1', contentRevision: 'c' }, prod.stack(), new Date(0))
+    const entry = (n: number, kind = 'k') => ({ address: `node-${n}`, type: 'leaf', kind }) as const
+    snapshot.entries = Array.from({ length: 100 }, (_, n) => entry(n))
+    await prod.commit(snapshot)
+    const id = await prod.commit({ put: [entry(7, 'other')] })
+    expect(await documentOf(plain).info(id)).toMatchObject({ base: 1 })
+    await go(plain)
+    expect(await go(plain)).toMatchObject({ written: [], present: 2, current: id })
+    snapshot.entries[7] = entry(7, 'other')
+    const tree = await readOriginalStack(root(), plain)
+    const file = revisionFile(tree.folder, id)
+    expect(readFileSync(file)).toEqual(Buffer.from(encodeSnapshot(snapshot)))
+    expect(await planImport(tree, documentOf(plain), await documentOf(plain).info('current'))).toMatchObject({
+      missing: [],
+      present: 2,
+    })
+    writeFileSync(file, encodeSnapshot({ ...snapshot, entries: [] }))
+    await expect(go(plain)).rejects.toMatchObject({ code: 'AlreadyExists' })
+    await expect(planImport(tree, documentOf(plain), undefined)).rejects.toMatchObject({ code: 'Conflict' })
   })
 
   it('replaces no file: another snapshot, pointer or key there is refused before anything is written', async () => {

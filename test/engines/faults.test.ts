@@ -44,20 +44,17 @@ for (const engine of storeEngines) {
     })
 
     test('a late write lands after its sender has given up, if nobody was faster', async () => {
-      proxy.faults.add({ operation: 'PutObject' }, { do: 'delay-before', ms: 300 })
-      const write = store.put(HEAD, body('late'), ABSENT, { signal: AbortSignal.timeout(100) })
-      await expect(write).rejects.toMatchObject({ code: 'Aborted' })
+      const hold = proxy.faults.hold({ operation: 'PutObject' })
+      await giveUp((signal) => store.put(HEAD, body('late'), ABSENT, { signal }), hold.arrived())
       expect(await read()).toBeUndefined()
-      await proxy.settled()
+      await hold.release()
       expect(await read()).toBe('late')
     })
 
     test('a late write does not land on what somebody else has written since', async () => {
       const token = await store.put(HEAD, body('one'), ABSENT)
       const hold = proxy.faults.hold({ operation: 'PutObject' })
-      const write = store.put(HEAD, body('late'), { ifMatch: token }, { signal: AbortSignal.timeout(100) })
-      await expect(write).rejects.toMatchObject({ code: 'Aborted' })
-      await hold.arrived()
+      await giveUp((signal) => store.put(HEAD, body('late'), { ifMatch: token }, { signal }), hold.arrived())
       await beside.put(HEAD, body('two'), { ifMatch: token })
       await hold.release()
       expect(proxy.requests.at(-1)).toMatchObject({ operation: 'PutObject', statuses: [412] })
@@ -78,8 +75,7 @@ for (const engine of storeEngines) {
 
     test('a service that never answers is given up when its caller says so, and what it did is done', async () => {
       proxy.faults.add({ operation: 'PutObject' }, { do: 'stall', when: 'after' })
-      const write = store.put(HEAD, body('one'), ABSENT, { signal: AbortSignal.timeout(300) })
-      await expect(write).rejects.toMatchObject({ code: 'Aborted' })
+      await giveUp((signal) => store.put(HEAD, body('one'), ABSENT, { signal }), arrival())
       await proxy.settled()
       expect(await read()).toBe('one')
     })
@@ -114,6 +110,21 @@ for (const engine of storeEngines) {
       expect(await read()).toBe('one')
       expect(proxy.faults.unfired()).toEqual([])
     })
+
+    /** Makes a call, and gives it up once `arrived`. */
+    async function giveUp(call: (signal: AbortSignal) => Promise<unknown>, arrived: Promise<unknown>): Promise<void> {
+      const abort = new AbortController()
+      const ended = expect(call(abort.signal)).rejects.toMatchObject({ code: 'Aborted' })
+      await arrived
+      abort.abort()
+      await ended
+    }
+
+    /** Resolves when the proxy has the next request. */
+    async function arrival(): Promise<void> {
+      const before = proxy.requests.length
+      while (proxy.requests.length === before) await delay(5)
+    }
 
     async function read(): Promise<string | undefined> {
       const found = await beside.get(HEAD)

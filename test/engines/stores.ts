@@ -58,12 +58,13 @@ function s3Engine({ name, endpoint, region, credentials, newBucket }: EngineUnde
     busy: { status: 503, code: 'SlowDown' },
     env: { AWS_ACCESS_KEY_ID: credentials.accessKeyId, AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey },
     newBucket,
-    open: (place) => s3Store({ endpoint, region, credentials, ...place }),
+    open: (place) => s3Store({ endpoint, region, credentials, conditionalWrites: 'trusted', ...place }),
     // LocalStack lets everybody in; see the deviations of the S3 matrix.
     ...(name === 'minio' && {
       openDenied: (bucket: string) => s3Store({ bucket, client: anonymous({ endpoint, region, credentials }) }),
     }),
-    address: ({ bucket, prefix = '' }) => `s3://${bucket}/${prefix}?region=${region}&endpoint=${endpoint}`,
+    address: ({ bucket, prefix = '' }) =>
+      `s3://${bucket}/${prefix}?region=${region}&endpoint=${endpoint}&conditionalWrites=trusted`,
   }
 }
 
@@ -80,12 +81,12 @@ function gcsEngine(): StoreEngine {
     endpoint,
     wire: gcsWire,
     unchanged: 200,
-    shortestLease: '4s',
+    shortestLease: '6s',
     locks: 'dynamodb-local',
     busy: { status: 429, code: 'rateLimitExceeded' },
     env: {},
     newBucket,
-    open: (place) => gcsStore({ endpoint, ...place }),
-    address: ({ bucket, prefix = '' }) => `gs://${bucket}/${prefix}?endpoint=${endpoint}`,
+    open: (place) => gcsStore({ endpoint, conditionalWrites: 'trusted', ...place }),
+    address: ({ bucket, prefix = '' }) => `gs://${bucket}/${prefix}?endpoint=${endpoint}&conditionalWrites=trusted`,
   }
 }

@@ -22,7 +22,7 @@ async function open(storeId?: string): Promise<Store> {
 beforeEach(async () => {
   server = await startGcsServer({ anonymous: true })
   server.createBucket('acme-state')
-  address = `gs://acme-state/team%20a/prod?endpoint=${server.endpoint}`
+  address = `gs://acme-state/team%20a/prod?endpoint=${server.endpoint}&conditionalWrites=trusted`
 })
 afterEach(async () => {
   for (const store of stores.splice(0)) await store.close()

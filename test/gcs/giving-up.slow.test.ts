@@ -70,7 +70,7 @@ describe('a service that is silent', () => {
   it('gives a large body a second more for each MB', async () => {
     server.faults.add(FOREVER, { do: 'delay-before', ms: 600 })
     const store = open({ attemptTimeoutMs: 100 })
-    await store.put(HEAD, new Uint8Array(2_000_000), ABSENT)
+    await store.put(HEAD, new Uint8Array(6_000_000), ABSENT)
     await refusal(store.get(HEAD), 'Timeout')
   })
 

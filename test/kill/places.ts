@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { onTestFinished } from 'vitest'
 import { fileStore } from '../../src/file/index.ts'
 import { type ObjectStore, openStore, type Store } from '../../src/index.ts'
-import type { Cloud } from '../clouds.ts'
+import type { Cloud, CloudPlace } from '../clouds.ts'
 import { testFolder } from '../file/folder.ts'
 
 /** Where an encrypted store lies that processes work on until they are killed. */
@@ -38,9 +38,13 @@ export async function filePlace(): Promise<Place> {
   )
 }
 
-/** A server in this process: it outlives its clients, and so does what they sent. */
+/** In a new bucket. */
 export async function cloudPlace(cloud: Cloud): Promise<Place> {
-  const { server, address, env, open, close } = await cloud.start()
+  return await placeIn(await cloud.start())
+}
+
+/** In a bucket of a server in this process: it outlives its clients, and so does what they sent. */
+export async function placeIn({ server, address, env, open, close }: CloudPlace): Promise<Place> {
   onTestFinished(close)
   return await placeOn(await testFolder(), address, env, open, async () => {
     await sleep(20) // what a dead client sent may still lie in the sockets

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { json, type LockStatus, openStore, type Store, type UnreadableLock } from '../../src/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
+import { faultyStore } from '../../src/testing/index.ts'
 
 const open = (bucket: MemoryBucket, keys = 'plaintext') =>
   openStore({ store: memoryStore({ bucket }), keys, memory: false })
@@ -21,6 +22,22 @@ describe('the locks of a store', () => {
       { name: 'shop/prod', kind: 'state', held: false, operation: 'push' },
     ])
     await held.release()
+  })
+})
+
+describe('a listing of locks', () => {
+  it('begins again when the store is busy for a moment, and yields each lock once', async () => {
+    const faulty = faultyStore(memoryStore())
+    const store = await openStore({ store: faulty, keys: 'plaintext', memory: false })
+    const names = Array.from({ length: 40 }, (_, n) => `shop/${n}`)
+    for (const name of names) await store.document(name, json<number>()).withLock({ operation: 'push' }, () => {})
+    const busy = { do: 'status', status: 503, code: 'SlowDown' } as const
+    const page = faulty.faults.add({ method: 'list' }, busy)
+    const record = faulty.faults.add({ method: 'get', key: /^locks/, nth: 30 }, busy)
+    expect((await locksOf(store)).map(({ name }) => name)).toEqual([...names].sort())
+    expect([page.fired, record.fired]).toEqual([1, 1])
+    faulty.faults.add({ method: 'list' }, { do: 'status', status: 403, code: 'AccessDenied' })
+    await expect(locksOf(store)).rejects.toMatchObject({ code: 'AccessDenied' })
   })
 })
 

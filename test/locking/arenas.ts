@@ -4,15 +4,14 @@ import { join } from 'node:path'
 import { fileStore } from '../../src/file/index.ts'
 import { dynamoDbLockStore } from '../../src/locking/index.ts'
 import { memoryStore } from '../../src/memory/index.ts'
-import { s3Store } from '../../src/s3/index.ts'
 import {
   dynamoDbWire,
   type FaultMatch,
   type FaultPlan,
   startFaultProxy,
-  startS3Server,
   type Weather,
 } from '../../src/testing/index.ts'
+import { clouds } from '../clouds.ts'
 import { createLockTable, REGION, startDynalite } from './dynamo.ts'
 import { LOCK_OBJECT, objectsPlace, type Place, tablePlace, World } from './world.ts'
 
@@ -94,26 +93,27 @@ export const onServices: readonly ArenaKind[] = [
       }
     },
   },
-  {
-    name: 'lock objects on the S3 fixture',
-    silence: false,
-    async open(weather, seed) {
-      const server = await startS3Server()
-      server.createBucket('state')
-      const objects = s3Store({ ...server.clientConfig, bucket: 'state', prefix: 'team' })
-      const world = new World({ objects }, weather, seed)
-      return {
-        world,
-        faults: server.faults,
-        change: ofLockObject(`*${LOCK_OBJECT}`),
-        ...s3Codes,
-        async close() {
-          await objects.close()
-          await server.close()
-        },
-      }
-    },
-  },
+  ...clouds.map(
+    ({ name, busy, broken, start }): ArenaKind => ({
+      name: `lock objects on the fixture of ${name}`,
+      silence: false,
+      async open(weather, seed) {
+        const place = await start()
+        const objects = place.open()
+        return {
+          world: new World({ objects }, weather, seed),
+          faults: place.server.faults,
+          change: ofLockObject(`*${LOCK_OBJECT}`),
+          busy,
+          broken,
+          async close() {
+            await objects.close()
+            await place.close()
+          },
+        }
+      },
+    }),
+  ),
   {
     name: 'dynamodb on dynalite',
     silence: false,

@@ -143,6 +143,26 @@ const ROWS: readonly {
     },
   },
   {
+    row: 'status: the head beside the lock record',
+    dynamodb: { locks: 1, documents: 1, sequential: 1 },
+    async measure(world) {
+      const [, b] = await opened(world)
+      return await costOf(world, () => Promise.all([b.document.status(), b.document.holder()]))
+    },
+  },
+  {
+    row: 'lock ∥ read → commit → release of a body over 8 KiB, without the one that it replaces',
+    dynamodb: { locks: 2, documents: 3, sequential: 4 },
+    objects: { locks: 3, documents: 3, sequential: 5 },
+    async measure(world) {
+      const [a, b] = await opened(world)
+      await world.finish(a.document.withLock({ operation }, (held) => held.commit('x'.repeat(20_000))))
+      return await costOf(world, () =>
+        b.document.withLock({ operation, content: false }, (held) => held.commit('y'.repeat(20_000))),
+      )
+    },
+  },
+  {
     row: 'force-unlock',
     dynamodb: { locks: 2, documents: 0, sequential: 2 },
     async measure(world) {

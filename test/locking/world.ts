@@ -1,3 +1,6 @@
+// What a document loads on use: virtual time does not wait for modules.
+import '../../src/core/collect.ts'
+import '../../src/core/verify.ts'
 import { decodeHeader, type HeadHeader } from '../../src/core/header.ts'
 import { documentName, headKey, identityOf, lockKey } from '../../src/core/names.ts'
 import type { Limits } from '../../src/core/retry.ts'

@@ -3,18 +3,20 @@ import { type Import, importsOf, type SourceFile } from './source-files.ts'
 
 const DRIVERS = ['memory', 'file', 's3', 'gcs']
 const DOMAINS = ['deployments', 'records', 'lockfile', 'catalog', 'ledger']
-const COMPOSING = ['index.ts', 'open.ts'] // the only files outside a room: they put the library together
+const COMPOSING = ['index.ts', 'open.ts', 'diagnose.ts'] // the only files outside a room: they put the library together
 
 /** Which rooms each room may import; its own goes without saying. docs/architecture.md "Rooms". */
 const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'anything'>> = {
   core: [],
   ...Object.fromEntries([...DRIVERS, 'encrypt', 'locking'].map((room) => [room, ['core']])),
   'go-json': ['core'],
+  doctor: ['core', 'locking'],
   // `open.ts` turns a backend's configuration into a store; it loads drivers only when their address is named.
   ...Object.fromEntries(DOMAINS.map((room) => [room, ['core', 'encrypt', 'locking', 'go-json', 'src']])),
   cli: ['core', 'go-json', ...DRIVERS, 'encrypt', 'locking', ...DOMAINS, 'src'],
   testing: 'anything',
-  src: ['core', ...DRIVERS, 'encrypt', 'locking'],
+  // `open.ts` brings the form of snapshots, so that whoever opens a document can read it; it is loaded when it is met.
+  src: ['core', ...DRIVERS, 'encrypt', 'locking', 'doctor', 'deployments'],
 }
 
 const WITH_CLIENTS = [...DRIVERS, 'encrypt', 'locking'] // rooms that speak to a service, through its SDK

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { BODY_TYPES, chooseBodyType } from '../../core/body-type.ts'
+import { BODY_TYPES, chooseBodyType, detectBodyType } from '../../core/body-type.ts'
 import { KeelstateError } from '../../core/errors.ts'
 import { stateDocument } from '../../deployments/state-document.ts'
-import type { RevisionInfo } from '../../index.ts'
+import type { RevisionInfo, VersionedDocument } from '../../index.ts'
 import { usage } from '../arguments.ts'
 import { type Call, type Command, defineCommand } from '../command.ts'
 import { currentInfo, refuseOtherParent } from '../current.ts'
@@ -50,16 +50,19 @@ async function push(call: Call<typeof options>): Promise<Pushed> {
   const body = await readBody(file, host)
   if (body.length === 0 && !call.options['allow-empty']) throw emptyBody(name)
 
-  const compare = async (now: RevisionInfo | undefined): Promise<Pushed> => {
+  const compare = async (now: RevisionInfo | undefined, value?: Uint8Array): Promise<Pushed> => {
     await refuseOtherParent('push', document, now, parent, signal)
     const type = chooseBodyType(body, chosenType, now?.type)
     const result = { name, dryRun, type, bytes: body.length }
-    if (now !== undefined && sameBytes(body, now)) return { ...result, type: now.type, unchanged: true, revision: now }
+    if (now !== undefined && (await sameBytes(document, body, now, value, signal)))
+      return { ...result, type: now.type, unchanged: true, revision: now }
     return { ...result, unchanged: false, ...(now && { replaced: now }) }
   }
   if (dryRun) return await compare(await currentInfo(document, signal))
-  return await underLock(call, document, { operation: 'push', content: false }, async (held) => {
-    const compared = await compare(held.currentInfo)
+  // A snapshot is stored as a change of the one before, which is read for that.
+  const content = detectBodyType(body) === 'snapshot'
+  return await underLock(call, document, { operation: 'push', content }, async (held) => {
+    const compared = await compare(held.currentInfo, content ? held.current?.value : undefined)
     const { unchanged, type } = compared
     if (unchanged && label === undefined) return compared
     if (unchanged) return { ...compared, revision: await held.label(label!, held.currentInfo!.id, { signal }) }
@@ -73,7 +76,16 @@ function checkedType(type: string | undefined): string | undefined {
   throw usage('push', `There is no type ${JSON.stringify(shown(type))}; ${suggestion(type, BODY_TYPES)}.`)
 }
 
-function sameBytes(body: Uint8Array, now: RevisionInfo): boolean {
+/** Whether this is what is current; of one that is stored as a change, the digest does not tell. */
+async function sameBytes(
+  document: VersionedDocument<Uint8Array>,
+  body: Uint8Array,
+  now: RevisionInfo,
+  value: Uint8Array | undefined,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (now.base !== undefined)
+    return Buffer.compare(body, value ?? (await document.revision(now.id, { signal })).value) === 0
   return body.length === now.bytes && createHash('sha256').update(body).digest('hex') === now.digest
 }
 

@@ -53,6 +53,7 @@ export const command: Command = defineCommand({
       count(report.revisions, 'revision'),
       count(report.objects, 'object'),
       byteCount(report.bytes),
+      report.deltas === 0 ? '' : `${count(report.deltas, 'change')}`,
       report.unreachable === 0 ? '' : `${count(report.unreachable, 'object')} unreachable`,
     ])
     if (rows.length === 0) await output.talk('no documents')
@@ -67,6 +68,7 @@ export const command: Command = defineCommand({
       name,
       ok: report.ok,
       revisions: report.revisions,
+      deltas: report.deltas,
       objects: report.objects,
       bytes: report.bytes,
       unreachable: report.unreachable,

@@ -20,6 +20,7 @@ export interface DynamoDbSdk {
   readonly putItem: (input: object) => object
   readonly updateItem: (input: object) => object
   readonly query: (input: object) => object
+  readonly describe: (question: 'DescribeTable' | 'DescribeTimeToLive', input: object) => object
 }
 
 const CONNECTION_TIMEOUT_MS = 5_000
@@ -55,5 +56,9 @@ export async function loadDynamoDb(options: DynamoDbLockOptions): Promise<Dynamo
     putItem: (input) => new sdk.PutItemCommand(input as never),
     updateItem: (input) => new sdk.UpdateItemCommand(input as never),
     query: (input) => new sdk.QueryCommand(input as never),
+    describe: (question, input) =>
+      question === 'DescribeTable'
+        ? new sdk.DescribeTableCommand(input as never)
+        : new sdk.DescribeTimeToLiveCommand(input as never),
   }
 }

@@ -1,9 +1,11 @@
 import { KeelstateError, throwIfAborted } from '../../core/errors.ts'
+import type { Finding } from '../../core/inspection.ts'
 import type { CallOptions } from '../../core/store.ts'
 import type { Claim, ListedLock, LockKey, LockStore, StoredLock } from '../lock-store.ts'
 import { type LockRecord, listed } from '../record.ts'
 import { type DynamoDbSdk, type Item, loadDynamoDb } from './client.ts'
 import { blockingItem, fromDynamoDb } from './errors.ts'
+import { inspectTable } from './inspect.ts'
 import { fromItem, keyItem, toAttribute, toItem } from './item.ts'
 import { type DynamoDbLockOptions, parseDynamoDbLockOptions } from './options.ts'
 
@@ -103,6 +105,17 @@ class DynamoDbLockStore implements LockStore {
       }
       start = answer.LastEvaluatedKey
     } while (start !== undefined)
+  }
+
+  async *inspect(options: CallOptions = {}): AsyncGenerator<Finding> {
+    this.#sdk ??= loadDynamoDb(this.#options)
+    const { client, describe } = await this.#sdk
+    const TableName = this.#options.table
+    yield* inspectTable(async (question) => {
+      throwIfAborted(options.signal, 'lock.inspect', this.address)
+      const bounds = options.signal === undefined ? {} : { abortSignal: options.signal }
+      return ((await client.send(describe(question, { TableName }) as never, bounds)) ?? {}) as Record<string, unknown>
+    })
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 import { KeelstateError } from '../../core/errors.ts'
 import { lockKey, nameOfLockKey } from '../../core/names.ts'
+import { ProofGate } from '../../core/proof.ts'
 import type { CallOptions, ObjectStore, StoredObject } from '../../core/store.ts'
 import type { ListedLock, LockStore, StoredLock } from '../lock-store.ts'
 import { type LockRecord, listed, parseRecord } from '../record.ts'
@@ -7,12 +8,16 @@ import { type LockRecord, listed, parseRecord } from '../record.ts'
 const FORMAT = 'keelstate-lock/1'
 const RECORDS_AT_ONCE = 16 // that `list` reads side by side
 
-// A lease is renewed when a third of it has passed, and a renewal that meets somebody else's write (a proof, a release by a process that works
-// under the same lock) comes an interval later: the second attempt still has to be in time.
-const INTERVALS_PER_LEASE = 4
+// A lease is renewed when a third of it has passed. A renewal that meets the writes of a process that works under the same lock is refused, twice at
+// worst, and comes an interval and a quarter later each time; then there has to be time left for the answers.
+const INTERVALS_PER_LEASE = 6
 
-/** Keeps lock records as objects beside the documents: no further service is needed. One object per document, moved by conditional writes. */
+/**
+ * Keeps lock records as objects beside the documents: no further service is needed. One object per document, moved by conditional writes. On a
+ * service that has to prove first that it honours those, writes are refused until `keelstate doctor` has seen it: `Unsupported`.
+ */
 export function objectLockStore(store: ObjectStore): LockStore {
+  const gate = new ProofGate(store)
   const { writeIntervalMs } = store.capabilities
   return {
     address: store.address,
@@ -23,6 +28,7 @@ export function objectLockStore(store: ObjectStore): LockStore {
     },
     async write({ name }, base, next, options = {}) {
       const condition = base === undefined ? { ifAbsent: true as const } : { ifMatch: base.version! }
+      await gate.pass(options)
       return { record: next, version: await store.put(lockKey(name), encode(next), condition, options) }
     },
     list: (_storeId, options = {}) => list(store, options),

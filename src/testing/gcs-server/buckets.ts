@@ -34,6 +34,8 @@ export interface GcsBucketOptions {
   versioning?: boolean
   /** Requests have to name the project that pays. Default false. */
   requesterPays?: boolean
+  /** Members of the bucket's resource that it is given back with; they have no effect. */
+  settings?: Readonly<Record<string, unknown>>
 }
 
 interface StoredObject {
@@ -49,6 +51,7 @@ export class GcsBucket {
   readonly name: string
   readonly requesterPays: boolean
   versioning: boolean
+  settings: Readonly<Record<string, unknown>>
   readonly #now: () => number
   #objects = new Map<string, StoredObject>()
   #lastGeneration = 0n
@@ -57,6 +60,7 @@ export class GcsBucket {
   constructor(name: string, options: GcsBucketOptions, now: () => number) {
     this.name = name
     this.versioning = options.versioning ?? false
+    this.settings = options.settings ?? {}
     this.requesterPays = options.requesterPays ?? false
     this.#now = now
   }

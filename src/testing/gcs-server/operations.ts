@@ -1,3 +1,4 @@
+import { systemEnvironment } from '../../core/environment.ts'
 import type { HttpAnswer } from '../http-fixture.ts'
 import type { Caller } from './access.ts'
 import { emptyAnswer, jsonAnswer, notImplemented, objectMissing } from './answers.ts'
@@ -9,15 +10,18 @@ import type { GcsOperation, GcsRequest } from './request.ts'
 import { bucketResource, etagOf, objectResource } from './resources.ts'
 import { readJson, readUpload, type Upload, type UploadSessions } from './uploads.ts'
 
+const RACE_MS = 5 // between the check of a condition and the write, in mode `racy`
+
 /** What an operation works on. */
 export interface OperationContext {
   readonly caller: Caller
   readonly rate: ChangeRate
   readonly sessions: UploadSessions
   readonly endpoint: string
+  readonly conditions: 'enforced' | 'ignored' | 'racy'
 }
 
-type Operation = (bucket: GcsBucket, request: GcsRequest, context: OperationContext) => HttpAnswer
+type Operation = (bucket: GcsBucket, request: GcsRequest, context: OperationContext) => HttpAnswer | Promise<HttpAnswer>
 
 export const OPERATIONS: Record<GcsOperation, Operation> = {
   GetBucket(bucket, _request, { caller }) {
@@ -96,16 +100,17 @@ export const OPERATIONS: Record<GcsOperation, Operation> = {
 }
 
 /** The one step in which an upload is judged and stored. To replace an object, a caller needs to be allowed to delete it. */
-function store(
+async function store(
   bucket: GcsBucket,
   { name, bytes, metadata }: Upload,
   query: GcsRequest['query'],
-  { caller, rate }: OperationContext,
-): HttpAnswer {
+  { caller, rate, conditions }: OperationContext,
+): Promise<HttpAnswer> {
   caller.must('storage.objects.create', name)
   rate.check(bucket.name, name)
   const live = bucket.live(name)
-  checkWrite(query, live)
+  if (conditions !== 'ignored') checkWrite(query, live)
+  if (conditions === 'racy') await systemEnvironment.sleep(RACE_MS)
   if (live !== undefined) caller.must('storage.objects.delete', name)
   const written = bucket.put(name, bytes, metadata)
   rate.changed(bucket.name, name)

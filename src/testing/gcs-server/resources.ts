@@ -36,6 +36,7 @@ export function bucketResource(bucket: GcsBucket): Record<string, unknown> {
     location: 'EU',
     storageClass: 'STANDARD',
     versioning: { enabled: bucket.versioning },
+    ...bucket.settings,
     ...(bucket.requesterPays ? { billing: { requesterPays: true } } : {}),
   }
 }

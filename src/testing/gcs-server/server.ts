@@ -22,6 +22,8 @@ export interface GcsServerOptions {
    * it. Default false: the service promises nothing about it.
    */
   idempotencyTokens?: boolean
+  /** How preconditions of writes are treated: as they should be, not at all, or checked and then waited. Default `enforced`. */
+  conditions?: 'enforced' | 'ignored' | 'racy'
   /** Largest body in bytes. Default 5 GiB. */
   maxObjectBytes?: number
 }
@@ -47,6 +49,8 @@ export async function startGcsServer(options: GcsServerOptions = {}): Promise<Gc
 export class GcsServer extends HttpFixture {
   /** The first of its callers. */
   readonly credential: GcsCredential
+  /** How preconditions of writes are treated, from the next request on. */
+  conditions: 'enforced' | 'ignored' | 'racy'
   readonly #buckets: GcsBuckets
   readonly #access: GcsAccess
   readonly #rate: ChangeRate
@@ -58,6 +62,7 @@ export class GcsServer extends HttpFixture {
     super(options.maxObjectBytes ?? MAX_OBJECT_BYTES)
     const credentials = options.credentials ?? [DEFAULT_CREDENTIAL]
     this.credential = credentials[0] ?? DEFAULT_CREDENTIAL
+    this.conditions = options.conditions ?? 'enforced'
     this.#buckets = new GcsBuckets(() => this.now())
     this.#access = new GcsAccess(credentials, options.anonymous ?? false)
     this.#rate = new ChangeRate(options.oneWriteASecond ? ONE_WRITE_MS : 0)
@@ -99,7 +104,7 @@ export class GcsServer extends HttpFixture {
       const token = raw.headers['x-goog-gcs-idempotency-token']
       const earlier = token === undefined ? undefined : this.#answered?.get(token)
       if (earlier !== undefined) return earlier
-      const answer = this.#execute(raw)
+      const answer = await this.#execute(raw)
       if (token !== undefined) this.#answered?.set(token, answer)
       return answer
     } catch (error) {
@@ -116,7 +121,7 @@ export class GcsServer extends HttpFixture {
     return { server: 'UploadServer', 'x-guploader-uploadid': requestId }
   }
 
-  #execute(raw: RawRequest): HttpAnswer {
+  #execute(raw: RawRequest): HttpAnswer | Promise<HttpAnswer> {
     const caller = this.#access.authenticate(raw)
     const request = parseRequest(raw)
     const bucket = this.#buckets.get(request.bucket)
@@ -128,6 +133,7 @@ export class GcsServer extends HttpFixture {
       rate: this.#rate,
       sessions: this.#sessions,
       endpoint,
+      conditions: this.conditions,
     })
   }
 }

@@ -27,13 +27,17 @@ export type S3RefusalCode =
   | 'MethodNotAllowed'
   | 'MissingContentLength'
   | 'NoSuchBucket'
+  | 'NoSuchBucketPolicy'
   | 'NoSuchKey'
+  | 'NoSuchLifecycleConfiguration'
+  | 'NoSuchPublicAccessBlockConfiguration'
   | 'NoSuchVersion'
   | 'NotImplemented'
   | 'OperationAborted'
   | 'PermanentRedirect'
   | 'PreconditionFailed'
   | 'RequestTimeTooSkewed'
+  | 'ServerSideEncryptionConfigurationNotFoundError'
   | 'ServiceUnavailable'
   | 'SignatureDoesNotMatch'
   | 'SlowDown'
@@ -70,6 +74,10 @@ const REFUSALS: Record<S3RefusalCode, readonly [status: number, message: string]
   MethodNotAllowed: [405, 'The specified method is not allowed against this resource.'],
   MissingContentLength: [411, 'You must provide the Content-Length HTTP header.'],
   NoSuchBucket: [404, 'The specified bucket does not exist'],
+  NoSuchBucketPolicy: [404, 'The bucket policy does not exist'],
+  NoSuchLifecycleConfiguration: [404, 'The lifecycle configuration does not exist'],
+  NoSuchPublicAccessBlockConfiguration: [404, 'The public access block configuration was not found'],
+  ServerSideEncryptionConfigurationNotFoundError: [404, 'The server side encryption configuration was not found'],
   NoSuchKey: [404, 'The specified key does not exist.'],
   NoSuchVersion: [404, 'The specified version does not exist.'],
   NotImplemented: [501, 'A header you provided implies functionality that is not implemented'],

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { S3Refusal } from './answers.ts'
+import type { BucketSettings } from './settings.ts'
 
 export type Versioning = 'off' | 'enabled' | 'suspended'
 
@@ -41,6 +42,8 @@ export interface BucketOptions {
   versioning?: 'enabled' | 'suspended'
   /** Region that the bucket lies in; requests through another region's endpoint are redirected. Default: the server's. */
   region?: string
+  /** Documents that the questions for the bucket's settings are answered with; they have no effect. Default: none is set. */
+  settings?: BucketSettings
 }
 
 const NO_VERSION = 'null' // id of a version that was written without versioning
@@ -50,6 +53,7 @@ export class S3Bucket {
   readonly name: string
   readonly region: string
   versioning: Versioning
+  settings: BucketSettings
   readonly #now: () => number
   #versions = new Map<string, readonly ObjectVersion[]>() // oldest first
   #sorted: string[] | undefined
@@ -58,6 +62,7 @@ export class S3Bucket {
     this.name = name
     this.region = options.region
     this.versioning = options.versioning ?? 'off'
+    this.settings = options.settings ?? {}
     this.#now = now
   }
 

@@ -9,5 +9,7 @@ export type {
   ServerSideEncryption,
   Versioning,
 } from './buckets.ts'
+export type { S3Flaws } from './flaws.ts'
 export type { ConditionsMode } from './operations.ts'
 export { type S3Server, type S3ServerOptions, startS3Server } from './server.ts'
+export type { BucketSetting, BucketSettings } from './settings.ts'

@@ -6,7 +6,12 @@ import { element, type XmlChild, type XmlElement } from './xml.ts'
 const MAX_KEYS = 1000
 
 /** One page of current objects. https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html */
-export function listObjects(bucket: S3Bucket, request: S3Request): S3Answer {
+/** @param writtenBefore Objects that were written later are left out. */
+export function listObjects(
+  bucket: S3Bucket,
+  request: S3Request,
+  writtenBefore: number = Number.POSITIVE_INFINITY,
+): S3Answer {
   const { query } = request
   const prefix = query.prefix ?? ''
   const delimiter = query.delimiter || undefined
@@ -21,7 +26,7 @@ export function listObjects(bucket: S3Bucket, request: S3Request): S3Answer {
   let last: string | undefined
   let truncated = false
   for (const key of bucket.keys()) {
-    if (!key.startsWith(prefix)) continue
+    if (!key.startsWith(prefix) || bucket.current(key)!.lastModified > writtenBefore) continue
     const entry = commonPrefix(key, prefix, delimiter) ?? key
     if (resumeAt === undefined ? byUtf8(key, startAfter) <= 0 : byUtf8(entry, resumeAt) <= 0) continue
     if (entry === last) continue

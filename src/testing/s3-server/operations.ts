@@ -3,8 +3,10 @@ import { emptyAnswer, notImplemented, type S3Answer, S3Refusal, xmlAnswer } from
 import type { ObjectVersion, S3Bucket, S3Buckets, ServerSideEncryption } from './buckets.ts'
 import { hasBodyProof, verifyChecksums } from './checksums.ts'
 import { checkDelete, checkRead, checkWrite } from './conditions.ts'
+import { flawOf, type S3Flaws, STALE_MS } from './flaws.ts'
 import { listObjects, listVersions } from './listings.ts'
 import type { S3Operation, S3Request } from './request.ts'
+import { settingAnswer } from './settings.ts'
 import { childElements, childText, element, parseXml, type XmlElement } from './xml.ts'
 
 /** How the server treats preconditions of writes: as S3 does, or as the stores do that pretend to. */
@@ -15,6 +17,9 @@ export interface OperationContext {
   readonly buckets: S3Buckets
   readonly caller: Caller
   readonly conditions: ConditionsMode
+  readonly flaws: S3Flaws
+  /** Wall-clock time in ms. */
+  readonly now: number
   /** In mode `racy`: passes the time between the check of a condition and the write. */
   readonly gap: () => Promise<void>
 }
@@ -31,6 +36,12 @@ export const OPERATIONS: Record<Exclude<S3Operation, 'CreateBucket'>, ObjectOper
 
   HeadBucket: (bucket) => emptyAnswer(200, { 'x-amz-bucket-region': bucket.region }),
 
+  GetBucketEncryption: ({ settings }) => settingAnswer(settings, 'encryption'),
+  GetBucketLifecycleConfiguration: ({ settings }) => settingAnswer(settings, 'lifecycle'),
+  GetBucketPolicy: ({ settings }) => settingAnswer(settings, 'policy'),
+  GetBucketPolicyStatus: ({ settings }) => settingAnswer(settings, 'policyStatus'),
+  GetPublicAccessBlock: ({ settings }) => settingAnswer(settings, 'publicAccessBlock'),
+
   GetBucketVersioning(bucket) {
     const status = { off: undefined, enabled: 'Enabled', suspended: 'Suspended' }[bucket.versioning]
     return xmlAnswer('VersioningConfiguration', [['Status', status]])
@@ -45,18 +56,21 @@ export const OPERATIONS: Record<Exclude<S3Operation, 'CreateBucket'>, ObjectOper
     return emptyAnswer(200)
   },
 
-  GetObject: (bucket, request, { caller }) => readObject(bucket, request, caller),
-  HeadObject: (bucket, request, { caller }) => readObject(bucket, request, caller),
+  GetObject: readObject,
+  HeadObject: readObject,
 
-  async PutObject(bucket, request, { caller, conditions, gap }) {
+  async PutObject(bucket, request, { caller, conditions, flaws, gap }) {
     const { headers, key } = request
     caller.must('PutObject', key)
     if (headers['if-match'] !== undefined) caller.must('GetObject', key)
-    const checksums = verifyChecksums(request)
+    const checksums = flaws.checksums === 'ignored' ? {} : verifyChecksums(request)
     const encryption = encryptionOf(headers)
-    if (conditions !== 'ignored') checkWrite(headers, bucket.current(key))
-    if (conditions === 'racy') await gap()
+    const flaw = flawOf(headers, conditions, flaws)
+    if (flaw === 'refused') throw new S3Refusal('PreconditionFailed')
+    if (flaw !== 'ignored') checkWrite(headers, bucket.current(key))
+    if (flaw === 'racy') await gap()
     const written = bucket.put(key, { bytes: request.body, headers: storedHeaders(headers), encryption, checksums })
+    if (flaw === 'denied-after-write') throw new S3Refusal('PreconditionFailed')
     return emptyAnswer(200, {
       etag: written.etag,
       ...versionHeader(bucket, written),
@@ -105,9 +119,9 @@ export const OPERATIONS: Record<Exclude<S3Operation, 'CreateBucket'>, ObjectOper
     )
   },
 
-  ListObjectsV2(bucket, request, { caller }) {
+  ListObjectsV2(bucket, request, { caller, flaws, now }) {
     caller.must('ListBucket')
-    return listObjects(bucket, request)
+    return listObjects(bucket, request, flaws.lists === 'stale' ? now - STALE_MS : undefined)
   },
 
   ListObjectVersions(bucket, request, { caller }) {
@@ -126,11 +140,12 @@ export function createBucket(request: S3Request, { buckets }: OperationContext):
   return emptyAnswer(200, { location: `/${request.bucket}` })
 }
 
-function readObject(bucket: S3Bucket, request: S3Request, caller: Caller): S3Answer {
+function readObject(bucket: S3Bucket, request: S3Request, { caller, flaws, now }: OperationContext): S3Answer {
   const { headers, key, query } = request
   caller.must('GetObject', key)
   const versionId = query.versionId
-  const found = versionId === undefined ? bucket.newest(key) : bucket.version(key, versionId)
+  const settled = ({ lastModified }: ObjectVersion) => flaws.reads !== 'stale' || lastModified <= now - STALE_MS
+  const found = versionId === undefined ? bucket.versions(key).findLast(settled) : bucket.version(key, versionId)
   if (found === undefined)
     throw caller.missing(new S3Refusal(versionId === undefined ? 'NoSuchKey' : 'NoSuchVersion', { Key: key }))
   if (found.deleteMarker) {
@@ -143,7 +158,8 @@ function readObject(bucket: S3Bucket, request: S3Request, caller: Caller): S3Ans
     'last-modified': new Date(found.lastModified).toUTCString(),
     ...versionHeader(bucket, found),
   }
-  if (checkRead(headers, found) === 'not-modified') return emptyAnswer(304, described)
+  const told = flaws.notModified === 'always' && headers['if-none-match'] !== undefined
+  if (told || checkRead(headers, found) === 'not-modified') return emptyAnswer(304, described)
   return {
     status: 200,
     headers: {
@@ -154,7 +170,7 @@ function readObject(bucket: S3Bucket, request: S3Request, caller: Caller): S3Ans
       ...encryptionHeaders(found),
       ...(headers['x-amz-checksum-mode'] === 'ENABLED' ? found.checksums : {}),
     },
-    body: found.bytes,
+    body: flaws.bodies === 'framed' ? Buffer.concat([found.bytes, Buffer.from('\r\n0\r\n')]) : found.bytes,
   }
 }
 

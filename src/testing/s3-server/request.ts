@@ -7,8 +7,13 @@ export type S3Operation =
   | 'DeleteBucket'
   | 'DeleteObject'
   | 'DeleteObjects'
+  | 'GetBucketEncryption'
+  | 'GetBucketLifecycleConfiguration'
+  | 'GetBucketPolicy'
+  | 'GetBucketPolicyStatus'
   | 'GetBucketVersioning'
   | 'GetObject'
+  | 'GetPublicAccessBlock'
   | 'HeadBucket'
   | 'HeadObject'
   | 'ListObjectVersions'
@@ -69,6 +74,11 @@ const ROUTES: readonly Route[] = [
     marker: ['versions', ''],
     parameters: ['prefix', 'max-keys', 'key-marker', 'version-id-marker', 'encoding-type'],
   },
+  { operation: 'GetBucketEncryption', method: 'GET', on: 'bucket', marker: ['encryption', ''] },
+  { operation: 'GetBucketLifecycleConfiguration', method: 'GET', on: 'bucket', marker: ['lifecycle', ''] },
+  { operation: 'GetBucketPolicy', method: 'GET', on: 'bucket', marker: ['policy', ''] },
+  { operation: 'GetBucketPolicyStatus', method: 'GET', on: 'bucket', marker: ['policyStatus', ''] },
+  { operation: 'GetPublicAccessBlock', method: 'GET', on: 'bucket', marker: ['publicAccessBlock', ''] },
   { operation: 'GetBucketVersioning', method: 'GET', on: 'bucket', marker: ['versioning', ''] },
   { operation: 'PutBucketVersioning', method: 'PUT', on: 'bucket', marker: ['versioning', ''] },
   { operation: 'CreateBucket', method: 'PUT', on: 'bucket' },

@@ -3,6 +3,7 @@ import { type DescribedRequest, type HttpAnswer, HttpFixture, type RawRequest } 
 import { S3Access, type S3Credential, type S3Denial } from './access.ts'
 import { refusalAnswer, S3Refusal, statusAnswer } from './answers.ts'
 import { type BucketOptions, type S3Bucket, S3Buckets } from './buckets.ts'
+import type { S3Flaws } from './flaws.ts'
 import { type ConditionsMode, createBucket, OPERATIONS, type OperationContext } from './operations.ts'
 import { parseRequest, targetOf } from './request.ts'
 
@@ -22,6 +23,8 @@ export interface S3ServerOptions {
   maxObjectBytes?: number
   /** How preconditions of writes are treated. Default `enforced`. */
   conditions?: ConditionsMode
+  /** What else it gets wrong. Default: nothing. */
+  flaws?: S3Flaws
 }
 
 const MAX_OBJECT_BYTES = 5 * 1024 ** 3
@@ -47,6 +50,8 @@ export class S3Server extends HttpFixture {
   readonly credential: S3Credential
   /** How preconditions of writes are treated, from the next request on. */
   conditions: ConditionsMode
+  /** What else it gets wrong, from the next request on. */
+  flaws: S3Flaws
 
   readonly #buckets: S3Buckets
   readonly #access: S3Access
@@ -58,6 +63,7 @@ export class S3Server extends HttpFixture {
     this.region = options.region ?? 'us-east-1'
     this.credential = credentials[0] ?? DEFAULT_CREDENTIAL
     this.conditions = options.conditions ?? 'enforced'
+    this.flaws = options.flaws ?? {}
     this.#buckets = new S3Buckets(this.region, () => this.now())
     this.#access = new S3Access({
       credentials,
@@ -121,6 +127,8 @@ export class S3Server extends HttpFixture {
       buckets: this.#buckets,
       caller,
       conditions: this.conditions,
+      flaws: this.flaws,
+      now: this.now(),
       gap: () => systemEnvironment.sleep(RACE_MS),
     }
     if (request.operation === 'CreateBucket') return createBucket(request, context)

@@ -1,3 +1,4 @@
+import { Wire } from '../../../core/driver-wire.ts'
 import { KeelstateError } from '../../../core/errors.ts'
 import type { GcpCredentials, GcpKmsSettings } from './options.ts'
 
@@ -49,17 +50,24 @@ export async function connectGcpKms(settings: GcpKmsSettings): Promise<GcpKmsOpe
   const client = settings.client ?? (await ownClient(settings))
   return {
     async call(method, data, signal) {
-      const { status, data: text } = await client.request({
-        url: `${url}:${method}`,
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        data,
-        responseType: 'text',
-        retry: false, // the loop is the provider's
-        signal,
-        validateStatus: () => true, // an answer that it throws holds what was sent
-      })
-      return { status, text: typeof text === 'string' ? text : JSON.stringify(text ?? '') }
+      const request = () =>
+        client.request({
+          url: `${url}:${method}`,
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          data,
+          responseType: 'text',
+          retry: false, // the loop is the provider's
+          signal,
+          validateStatus: () => true, // an answer that it throws holds what was sent
+        })
+      const wire = new Wire()
+      try {
+        const { status, data: text } = await wire.run(signal, request)
+        return { status, text: typeof text === 'string' ? text : JSON.stringify(text ?? '') }
+      } finally {
+        wire.close()
+      }
     },
     async prepare() {
       await client.getRequestHeaders?.(url)

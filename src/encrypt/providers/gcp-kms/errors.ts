@@ -117,7 +117,7 @@ export const GCP_KMS_ERRORS: readonly KeyServiceErrorRow[] = [
   },
   { names: ['ETIMEDOUT'], code: 'Timeout', says: 'there was no answer in time', page: NODE },
   {
-    names: ['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'],
+    names: ['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE', 'TRUNCATED'],
     code: 'Unavailable',
     says: 'the connection broke',
     page: FETCH,

@@ -1,0 +1,1 @@
+export { type DoctorReport, type ExamineParts, examine } from './examine.ts'

@@ -1,0 +1,56 @@
+import { chmodSync } from 'node:fs'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Workspace } from './workspace.ts'
+
+let at: Workspace
+
+beforeEach(async () => {
+  at = await Workspace.initialised()
+})
+afterEach(() => at.remove())
+
+describe('doctor', () => {
+  it('gives one verdict for each check, what to do, and one for all', async () => {
+    chmodSync(at.path('state'), 0o750)
+    const { stdout, stderr } = await at.ok(['doctor', '--rounds', '2', '--writers', '8'])
+    const lines = stdout.trimEnd().split('\n')
+    expect(lines).toContainEqual(
+      expect.stringMatching(/^ok +create-race +8 writers at once .* 2 times: one did, each time\.$/),
+    )
+    expect(lines).toContainEqual(expect.stringMatching(/^warning +folder-access/))
+    expect(lines).toContainEqual(expect.stringMatching(/^ {2}folder-access: chmod 700 /))
+    expect(lines.at(-1)).toMatch(/^file:.*: safe: state and locks can be kept here \(\d+ warnings?.*\)$/)
+    expect(stderr).toBe('remembered in the store: locks are let in at this address\n')
+  })
+
+  it('exits with 1 when the store is unsafe, with the whole report in --json', async () => {
+    chmodSync(at.path('state'), 0o777)
+    const { code, json } = await at.run(['doctor', '--rounds', '1', '--json'])
+    expect([code, json.error.code]).toEqual([1, 'Unsupported'])
+    expect(json.error.message).toBe('The store is not safe: folder-access.')
+    expect(json.report).toMatchObject({ schema: 'keelstate.doctor/1', verdict: 'unsafe', lock: null })
+    expect(json.report.findings).toContainEqual(expect.objectContaining({ check: 'folder-access', verdict: 'unsafe' }))
+  })
+
+  it('needs no key, and a store that is there', async () => {
+    const { json } = await at.ok(['doctor', '--store', 'file:./state', '--rounds', '1', '--json'])
+    expect(json).toMatchObject({ verdict: 'safe', remembered: true, storeId: expect.stringMatching(/^[0-9a-f]{32}$/) })
+    const gone = await at.run(['doctor', '--store', 'file:./elsewhere', '--json'])
+    expect([gone.code, gone.json.error.code]).toEqual([1, 'BucketMissing'])
+  })
+
+  it.each([
+    [['--rounds', 'many'], '--rounds'],
+    [['--rounds', '0'], 'rounds must be'],
+    [['--writers', '1'], 'writers must be'],
+  ])('refuses %j', async (options, says) => {
+    const { code, json } = await at.run(['doctor', ...options, '--json'])
+    expect([code, json.error.message]).toEqual([2, expect.stringContaining(says)])
+  })
+
+  it('can be interrupted', async () => {
+    const stop = AbortSignal.timeout(200)
+    const { code } = await at.run(['doctor', '--rounds', '10000'], { signal: stop })
+    expect(code).toBe(130)
+  })
+})

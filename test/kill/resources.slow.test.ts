@@ -1,0 +1,84 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, it } from 'vitest'
+import { deployment } from '../../src/deployments/index.ts'
+import { cloudOf } from '../clouds.ts'
+import { Random } from '../core/random.ts'
+import { bundle } from './bundle.ts'
+import { cloudPlace, filePlace, type Place } from './places.ts'
+import { resource } from './resources.ts'
+
+const applier = await bundle(new URL('programs/applier.ts', import.meta.url))
+const ROUNDS = process.env.KEELSTATE_PROVE === undefined ? 8 : 300
+const AT_ONCE = 40 // resources that one process would create
+
+/** Runs a process that creates resources from `from` on, kills it, and tells what it had said. */
+async function killed(
+  place: Place,
+  from: number,
+  random: Random,
+): Promise<{ done: number; begun: number; all: boolean }> {
+  const { store, keys, memory, env } = place
+  const child = spawn(process.execPath, [applier, store, keys, memory, String(from), String(AT_ONCE)], {
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const closed = once(child, 'close')
+  const said = { done: from, begun: from, all: false }
+  // By a word that it says, and a moment later: so deaths fall before, in and after each request, those of the release too.
+  const lines = random.below(2 * AT_ONCE + 2)
+  let heard = 0
+  for await (const line of createInterface({ input: child.stdout })) {
+    const [word, n] = line.split(' ')
+    if (word === 'begin') said.begun = Number(n) + 1
+    if (word === 'done') said.done = Number(n) + 1
+    if (word === 'released') said.all = true
+    if (++heard === lines) {
+      await sleep(random.below(12))
+      child.kill('SIGKILL')
+    }
+  }
+  await closed
+  await place.settled()
+  return said
+}
+
+it.each<[string, () => Promise<Place>]>([
+  ['a folder', filePlace],
+  ['a bucket', () => cloudPlace(cloudOf('s3'))],
+])(
+  `no finished resource is lost in %s when its process is killed at any moment (${ROUNDS} deaths)`,
+  async (_, make) => {
+    const place = await make()
+    {
+      await using store = await place.open()
+      await store.init()
+    }
+    const random = new Random(7)
+    let from = 0
+    let [dead, whole] = [0, 0]
+    for (let round = 1; round <= ROUNDS; round++) {
+      const { done, begun, all } = await killed(place, from, random)
+      if (!all) dead++
+      await using store = await place.open()
+      const prod = deployment(store, { factory: 'shop', stack: 'prod' })
+      await prod.forceUnlock()
+      const made = await prod.current().catch(() => undefined)
+      const entries = made?.entries ?? []
+      expect(entries, `round ${round}`).toEqual(entries.map((_, n) => resource(n)))
+      expect(entries.length, `round ${round}`).toBeGreaterThanOrEqual(done)
+      expect(entries.length, `round ${round}`).toBeLessThanOrEqual(begun)
+      if (made === undefined) continue
+      expect(await prod.document.verify()).toMatchObject({ ok: true, problems: [] })
+      for (let n = 0; n < 3; n++) await prod.get((await prod.document.info(`@${1 + random.below(entries.length)}`)).id)
+      if ((await prod.document.info('current')).base === undefined) whole++
+      from = entries.length
+    }
+    expect(dead).toBeGreaterThan(ROUNDS / 2)
+    expect(from).toBeGreaterThan(ROUNDS * 5)
+    expect(whole).toBeLessThan(ROUNDS)
+  },
+  30 * 60_000,
+)
