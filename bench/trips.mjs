@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bytes, json, openStore } from 'keelstate'
+import { snapshotDocument } from 'keelstate/deployments'
 import { wallMs } from './measure.mjs'
 import { startService } from './service.mjs'
-import { entry } from './snapshots.mjs'
+import { entry, snapshot } from './snapshots.mjs'
 import { change, KEYS } from './subject.mjs'
 
 const DELAY_MS = 20
@@ -51,14 +52,13 @@ export async function trips({ rounds, entries, slack }) {
     const reader = (await open()).document('small', json())
     const pull = await measured(() => reader.read())
 
-    const keyed = (await open()).keyed('large')
-    await keyed.commit(
-      { put: new Map(Array.from({ length: entries }, (_, at) => [`e${at}`, entry(at)])) },
-      { parent: 'none' },
-    )
-    await keyed.read()
+    const large = snapshotDocument(await open(), 'large')
+    await large.commit(snapshot(entries), { parent: 'none' })
+    await large.read()
     const one = await measured(() =>
-      keyed.withLock({ operation: 'apply' }, (held) => held.commit({ put: { e7: entry(++n) } })),
+      large.withLock({ operation: 'apply' }, (held) =>
+        held.commit({ put: [{ ...entry(++n), address: entry(7).address }] }),
+      ),
     )
 
     const body = Buffer.from(JSON.stringify(Array.from({ length: entries }, (_, at) => entry(at))))
