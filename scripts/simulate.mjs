@@ -1,5 +1,6 @@
 // Plays seeded schedules of writers, holders, readers and collectors over a faulty network in virtual time, and judges each by its history.
-//   npm run simulate -- --schedules 2000 --seed 1 [--profile P] [--workers N]
+//   npm run simulate -- --schedules 2000 --seed 1 [--profile P] [--workers N] [--tell]
+//   npm run simulate -- --schedules 1 --seed 7 --tell   what happens in it
 //   npm run simulate -- --mutation M|all            whether a version that lacks one rule is found
 //   npm run simulate -- --list-mutations | --list-profiles
 // A schedule that breaks a promise is told in full, and its seed replays it exactly.
@@ -22,7 +23,7 @@ try {
   if (!(error instanceof Usage)) throw error
   say(error.message)
   say(
-    'usage: npm run simulate -- [--schedules N] [--seed S] [--profile P] [--mutation M] [--workers N] [--list-mutations] [--list-profiles]',
+    'usage: npm run simulate -- [--schedules N] [--seed S] [--profile P] [--mutation M] [--workers N] [--tell] [--list-mutations] [--list-profiles]',
   )
   process.exitCode = 2
 }
@@ -39,6 +40,7 @@ function options() {
         profile: string('everything'),
         mutation: string(),
         workers: string(defaults.workers),
+        tell: { type: 'boolean' },
         'list-mutations': { type: 'boolean' },
         'list-profiles': { type: 'boolean' },
       },
@@ -56,11 +58,11 @@ function options() {
 async function main(values) {
   const plain = await bundleSimulation([])
   try {
-    const { MUTATIONS, PROFILES } = await import(plain.url)
+    const { MUTATIONS, PROFILES, runSchedule } = await import(plain.url)
     if (values['list-mutations'])
       return list(MUTATIONS.map(({ name, rule, within }) => [name, `${rule} (found within ${within})`]))
     if (values['list-profiles']) return list(Object.entries(PROFILES).map(([name, { about }]) => [name, about]))
-    if (values.mutation !== undefined) return await mutations(MUTATIONS, values)
+    if (values.mutation !== undefined) return await mutations(MUTATIONS, runSchedule, values)
     if (!Object.hasOwn(PROFILES, values.profile)) throw new Usage(`there is no profile "${values.profile}"`)
     return await schedules(plain.url, values)
   } finally {
@@ -74,11 +76,12 @@ function list(rows) {
 }
 
 /** The real code: nothing may be found. */
-async function schedules(url, { schedules, seed, profile, workers }) {
+async function schedules(url, { schedules, seed, profile, workers, tell = false }) {
   const began = performance.now()
   const before = process.cpuUsage()
   const sum = { schedules: 0, acknowledged: 0, failed: 0, fewest: Infinity, most: 0 }
-  await play({ url, profile, workers, seed, schedules }, (result) => {
+  await play({ url, profile, workers, seed, schedules, tell }, (result) => {
+    for (const story of result.stories) process.stdout.write(`${story}\n`)
     sum.schedules += result.schedules
     sum.acknowledged += result.acknowledged
     sum.fewest = Math.min(sum.fewest, result.fewest)
@@ -100,12 +103,12 @@ async function schedules(url, { schedules, seed, profile, workers }) {
   return sum.failed === 0 ? 0 : 1
 }
 
-/** Versions that lack a rule: each must be found. */
-async function mutations(all, { mutation, seed, workers }) {
+/** Versions that lack a rule: each must be found, in a schedule that the right version survives. */
+async function mutations(all, runRight, { mutation, seed, workers }) {
   const wanted = mutation === 'all' ? all : all.filter(({ name }) => name === mutation)
   if (wanted.length === 0) throw new Usage(`there is no mutation "${mutation}"`)
   let missed = 0
-  for (const { name, patches, within } of wanted) {
+  for (const { name, patches, profile, within } of wanted) {
     const bundle = await bundleSimulation(patches)
     let found
     try {
@@ -116,9 +119,14 @@ async function mutations(all, { mutation, seed, workers }) {
     } finally {
       await bundle.remove()
     }
-    if (found === undefined) missed++
+    const right = found === undefined ? undefined : await runRight(found.seed, { profile })
     const outcome =
-      found === undefined ? `NOT FOUND in ${within} schedules` : `found by seed ${found.seed}: ${found.violations[0]}`
+      found === undefined
+        ? `NOT FOUND in ${within} schedules`
+        : right.violations.length > 0
+          ? `seed ${found.seed} breaks the right version too: ${right.violations[0]}`
+          : `found by seed ${found.seed}: ${found.violations[0]}`
+    if (!outcome.startsWith('found')) missed++
     process.stdout.write(`${name}: ${outcome}\n`)
     if (found !== undefined && wanted.length === 1) say(`${found.violations.join('\n')}\n${found.story}`)
   }
@@ -126,14 +134,16 @@ async function mutations(all, { mutation, seed, workers }) {
 }
 
 /** Spreads schedules over worker threads, in order. @param onResult Gets what a worker played; true: that is enough. */
-async function play({ url, profile, workers, seed, schedules }, onResult) {
+async function play({ url, profile, workers, seed, schedules, tell }, onResult) {
   let next = seed
   const end = seed + schedules
   let enough = false
   const chunk = Math.max(1, Math.min(CHUNK, Math.ceil(schedules / workers / 4)))
   const one = () =>
     new Promise((resolve, reject) => {
-      const worker = new Worker(new URL('./simulation-worker.mjs', import.meta.url), { workerData: { url, profile } })
+      const worker = new Worker(new URL('./simulation-worker.mjs', import.meta.url), {
+        workerData: { url, profile, tell },
+      })
       const more = () => {
         if (enough || next >= end) return void worker.postMessage(undefined)
         const from = next
@@ -141,7 +151,7 @@ async function play({ url, profile, workers, seed, schedules }, onResult) {
         worker.postMessage({ from, to: next })
       }
       worker.on('message', (result) => {
-        enough ||= onResult(result)
+        if (onResult(result)) enough = true
         more()
       })
       worker.on('error', reject)

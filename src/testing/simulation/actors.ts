@@ -25,12 +25,8 @@ const CALLS: Record<Call, (scene: Scene, process: Process) => Promise<unknown>> 
       return made(await document.commit(next(scene, mark, now?.value), { parent: now ?? 'none', message: mark }))
     })
   },
-  async commitAny(scene, { name, document }) {
-    if (!scene.mayChange(1)) return
-    const mark = scene.nextMark
-    await scene.call(name, 'commitAny', mark, true, async () =>
-      made(await document.commit(next(scene, mark, undefined), { parent: 'any', message: mark })),
-    )
+  async commitAny(scene, process) {
+    if (scene.mayChange(1)) await commitAny(scene, process)
   },
   async update(scene, process) {
     if (scene.mayChange(1)) await update(scene, process)
@@ -38,7 +34,14 @@ const CALLS: Record<Call, (scene: Scene, process: Process) => Promise<unknown>> 
   async batch(scene, process) {
     const size = scene.between(BATCH)
     if (!scene.mayChange(size)) return
-    await Promise.all(Array.from({ length: size }, () => update(scene, process)))
+    await Promise.all(
+      Array.from({ length: size }, () => (scene.chance(0.75) ? update(scene, process) : commitAny(scene, process))),
+    )
+  },
+  async batchAny(scene, process) {
+    const size = scene.between(BATCH)
+    if (!scene.mayChange(size)) return
+    await Promise.all(Array.from({ length: size }, () => commitAny(scene, process)))
   },
   async rollback(scene, { name, document }) {
     if (!scene.mayChange(1)) return
@@ -94,6 +97,13 @@ async function update(scene: Scene, { name, document }: Process): Promise<void> 
   )
 }
 
+async function commitAny(scene: Scene, { name, document }: Process): Promise<void> {
+  const mark = scene.nextMark
+  await scene.call(name, 'commitAny', mark, true, async () =>
+    made(await document.commit(next(scene, mark, undefined), { parent: 'any', message: mark })),
+  )
+}
+
 async function read(scene: Scene, { name, document }: Process): Promise<void> {
   await scene.call(name, 'read', '', false, async () => {
     const now = await document.read()
@@ -112,23 +122,26 @@ export async function hold(scene: Scene, process: Process): Promise<void> {
     if (scene.chance(0.05)) machine.timer(scene.upTo(4_000), () => abort.abort())
     const leaseMs = scene.oneOf(profile.leasesMs)
     const heartbeat = scene.chance(profile.heartbeat)
+    const jobs = scene.between(profile.work)
+    const operation = jobs === 0 ? 'look' : 'work'
     const waitMs = Math.floor(scene.upTo(profile.waitMs))
     let held: LockedDocument<Value> | undefined
     await scene.call(process.name, 'lock', '', false, async () => {
-      held = await document.lock({ operation: 'work', leaseMs, heartbeat, waitMs, signal: abort.signal })
+      held = await document.lock({ operation, leaseMs, heartbeat, waitMs, signal: abort.signal })
       chronicle.laws.start(held, machine)
       return { detail: `as ${held.owner.slice(0, 6)}, fence ${held.fence}` }
     })
     if (held === undefined) continue
-    await workUnder(scene, process, held)
-    if (scene.chance(0.1)) held.leave()
+    await workUnder(scene, process, held, jobs)
+    if (scene.chance(profile.leave)) held.leave()
     else await release(scene, process, held)
   }
 }
 
-async function workUnder(scene: Scene, process: Process, held: LockedDocument<Value>): Promise<void> {
+async function workUnder(scene: Scene, process: Process, held: LockedDocument<Value>, jobs: number): Promise<void> {
   const { profile } = scene
-  for (let left = scene.between(profile.work); left > 0 && scene.mayChange(1); left--) {
+  if (jobs === 0) await process.machine.sleep(scene.upTo(profile.thinkMs))
+  for (let left = jobs; left > 0 && scene.mayChange(1); left--) {
     await process.machine.sleep(scene.upTo(profile.thinkMs))
     const committing = commitUnder(scene, process, held)
     if (left > 1 || !scene.chance(profile.impatient)) await committing

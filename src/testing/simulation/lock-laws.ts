@@ -22,8 +22,10 @@ export class LockLaws {
   readonly #wrong: (what: string) => void
   readonly #started: Started[] = []
   /** In which tenure a machine writes under a fence. */
-  readonly #tenures = new Map<VirtualMachine, Map<bigint, number>>()
-  /** In which order owners took the lock. */
+  readonly #tenuresOf = new Map<VirtualMachine, Map<bigint, number>>()
+  /** How often the lock was taken. */
+  #tenures = 0
+  /** The tenure of each owner. */
   readonly #owners = new Map<string, number>()
   #standing: LockRecord | undefined
   /** The last head that was written under the lock. */
@@ -67,10 +69,13 @@ export class LockLaws {
     if (!record.held) return
     if (before?.held === false && before.owner === record.owner)
       this.#wrong(`${short(record.owner)} holds again what it gave up`)
-    if (!this.#owners.has(record.owner)) this.#owners.set(record.owner, this.#owners.size + 1)
+    // A record that somebody brought back continues what was; else who holds it after another, or after nobody, begins anew.
+    const continues =
+      sender === undefined ? this.#owners.has(record.owner) : before?.held && before.owner === record.owner
+    if (!continues) this.#owners.set(record.owner, ++this.#tenures)
     if (sender !== undefined) {
-      const tenures = this.#tenures.get(sender) ?? new Map<bigint, number>()
-      this.#tenures.set(sender, tenures.set(record.fence, this.#owners.get(record.owner)!))
+      const tenures = this.#tenuresOf.get(sender) ?? new Map<bigint, number>()
+      this.#tenuresOf.set(sender, tenures.set(record.fence, this.#owners.get(record.owner)!))
     }
     if (!before?.held || before.owner === record.owner) return
     for (const { owner, machine, signal } of this.#started) {
@@ -82,7 +87,7 @@ export class LockLaws {
 
   /** A head was written by a process that writes under the lock only. */
   onLeasedHead({ seq, epoch, hasCurrent }: HeadHeader, sender: VirtualMachine): void {
-    const tenure = this.#tenures.get(sender)?.get(epoch)
+    const tenure = this.#tenuresOf.get(sender)?.get(epoch)
     if (tenure === undefined) this.#wrong(`the head ${seq} under epoch ${epoch} is of no holder`)
     const later = this.#started.find((other) => tenure !== undefined && other.tenure > tenure)
     if (later !== undefined)

@@ -67,7 +67,8 @@ export class Network {
     const weather = this.#weather()
     const random = () => this.#time.random()
     const within = ([from, to]: readonly [number, number]) => from + random() * (to - from)
-    const fate = fateIn(weather, random())
+    const chance = random()
+    const fate = weather.only?.includes(operation) === false ? 'fine' : fateIn(weather, chance)
     const { world } = this.#time
     await world.sleep(within(weather.latencyMs))
     const later = () => world.timer(within(weather.lateMs), () => void execute().catch(() => undefined))
@@ -96,6 +97,7 @@ export class Network {
       case 'busy':
         throw random() < 0.5 ? failure('Throttled', operation, key, 429) : failure('Throttled', operation, key, 503)
       case 'racing':
+        if (random() < 0.5) await execute().catch(() => undefined) // it was a copy of its own that it met
         throw failure('Unavailable', operation, key, 409)
       case 'denied':
         throw failure('AccessDenied', operation, key, 403)
@@ -120,7 +122,7 @@ function untilAborted<T>(answer: Promise<T>, operation: string, key: string, sig
       reject(new KeelstateError('Aborted', { operation, key, message: `${operation} of ${key} was aborted.` }))
     if (signal.aborted) return onAbort()
     signal.addEventListener('abort', onAbort, { once: true })
-    answer.then(resolve, reject)
+    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
   })
 }
 

@@ -6,6 +6,7 @@ export type Call =
   | 'commitAny'
   | 'update'
   | 'batch'
+  | 'batchAny'
   | 'rollback'
   | 'label'
   | 'read'
@@ -44,6 +45,10 @@ export interface Profile {
   readonly parentAny: number
   /** How often a holder does not wait for its last commit before it releases. */
   readonly impatient: number
+  /** How often a holder leaves the lock as it is, to end with its lease. */
+  readonly leave: number
+  /** How long one request may take, in ms. */
+  readonly attemptMs: number
   readonly readers: Range
   readonly keepers: Range
   readonly readerCalls: Partial<Record<Call, number>>
@@ -54,15 +59,15 @@ export interface Profile {
   readonly troubleMs: number
   /** What it is, by weight. */
   readonly troubles: Partial<Record<Trouble, number>>
-  /** How long somebody who is stopped stays so, at most. */
-  readonly stopMs: number
+  /** How long somebody who is stopped stays so, from and to. */
+  readonly stopMs: Range
   /** How far clocks are off and jump, in ms, either way. */
   readonly clocksMs: number
   /** When everybody comes to an end at the latest. */
   readonly horizonMs: number
 }
 
-export type Trouble = 'stop' | 'freeze' | 'kill' | 'jump' | 'break' | 'lose' | 'restore'
+export type Trouble = 'stop' | 'sleep' | 'freeze' | 'kill' | 'jump' | 'break' | 'lose' | 'restore'
 
 const HOUR_MS = 3_600_000
 
@@ -84,14 +89,16 @@ export const EVERYTHING: Profile = {
   large: 0.15,
   parentAny: 0.3,
   impatient: 0.1,
+  leave: 0.1,
+  attemptMs: 4_000,
   readers: [0, 1],
   keepers: [0, 1],
   readerCalls: { read: 4, readTwice: 2, revision: 2, history: 1 },
   keeperCalls: { prune: 2, collect: 2 },
   graceMs: [0, 600_000],
   troubleMs: 12_000,
-  troubles: { stop: 4, freeze: 3, kill: 2, jump: 2, break: 2, lose: 1, restore: 1 },
-  stopMs: 40_000,
+  troubles: { stop: 3, sleep: 2, freeze: 3, kill: 2, jump: 2, break: 2, lose: 1, restore: 1 },
+  stopMs: [0, 40_000],
   clocksMs: HOUR_MS,
   horizonMs: 240_000,
 }

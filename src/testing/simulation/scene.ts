@@ -16,7 +16,7 @@ export const LEAST_COMMITS = 5
 const MOST_COMMITS = 20
 const LAST_COMMITS = 2 // made by who looks at what is left
 
-const LIMITS = { attemptMs: 4_000, operationMs: 24_000 }
+const ATTEMPTS = 6 // one operation's time, in those of one attempt
 
 export interface Value {
   /** One more than before, when the change saw what was before. */
@@ -99,6 +99,11 @@ export class Scene {
     return this.time.random() * ms
   }
 
+  within([from, to]: Range): number {
+    return from + this.time.random() * (to - from)
+  }
+
+  /** A whole number of the range. */
   between([from, to]: Range): number {
     return from + Math.floor(this.time.random() * (to - from + 1))
   }
@@ -142,7 +147,7 @@ export class Scene {
   }
 
   async process(name: string, leased: boolean, weather: () => Weather = () => this.weather): Promise<Process> {
-    const { clocksMs } = this.profile
+    const { clocksMs, attemptMs } = this.profile
     const machine = this.time.machine({ rate: 1 + (this.time.random() - 0.5) / 25 })
     machine.jumpWall((this.time.random() - 0.5) * 2 * clocksMs)
     const network = new Network(this.time, machine, weather)
@@ -159,7 +164,7 @@ export class Scene {
       environment: machine,
       storeId: STORE_ID,
       by: name,
-      limits: LIMITS,
+      limits: { attemptMs, operationMs: ATTEMPTS * attemptMs },
     })
     const process = { name, machine, network, store, document: store.document(NAME, json<Value>()), dead: false }
     this.processes.push(process)

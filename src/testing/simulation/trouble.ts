@@ -22,12 +22,13 @@ const HAPPENS: Record<Trouble, (scene: Scene, process: Process, backup: LockReco
   stop(scene, process) {
     if (!process.machine.stopped) suspend(scene, process, 'stopped')
   },
-  /** As a machine that sleeps, or is restored from a snapshot: clocks stand still, too. */
+  /** As a machine whose lid is closed: its monotonic clock stands still. */
+  sleep(scene, process) {
+    fallAsleep(scene, process, 'asleep', { monotonic: true })
+  },
+  /** As a machine that is restored from a snapshot: both its clocks stand still. */
   freeze(scene, process) {
-    const { machine } = process
-    if (machine.stopped) return
-    scene.chronicle.laws.dreamers.add(machine)
-    suspend(scene, process, 'frozen', { monotonic: true, wall: scene.chance(0.5) })
+    fallAsleep(scene, process, 'frozen', { monotonic: true, wall: true })
   },
   /** It dies, perhaps in the middle of a request. */
   kill(scene, process) {
@@ -63,13 +64,21 @@ const HAPPENS: Record<Trouble, (scene: Scene, process: Process, backup: LockReco
   },
 }
 
+/** Its clock may jump back as far as it slept: it cannot know when its lease ends. */
+function fallAsleep(scene: Scene, process: Process, how: string, frozen: { monotonic: boolean; wall?: boolean }): void {
+  const { machine } = process
+  if (machine.stopped) return
+  scene.chronicle.laws.dreamers.add(machine)
+  suspend(scene, process, how, frozen)
+}
+
 function suspend(
   scene: Scene,
   process: Process,
   how: string,
   frozen: { monotonic?: boolean; wall?: boolean } = {},
 ): void {
-  const ms = scene.upTo(scene.profile.stopMs)
+  const ms = scene.within(scene.profile.stopMs)
   scene.chronicle.note(() => `${process.name} is ${how} for ${Math.round(ms)} ms`)
   process.machine.stop(frozen)
   scene.time.world.timer(ms, () => resume(scene, process))

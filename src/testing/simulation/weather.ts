@@ -6,6 +6,8 @@ export interface Weather {
   lateMs: readonly [number, number]
   /** How often an accident is silent: nothing is heard of the request any more, instead of a connection that is reset. */
   silence: number
+  /** Which requests have accidents, such as `lock read`; default all. */
+  only?: readonly string[]
   /** The request never arrives. */
   lostRequest: number
   /** It is executed, and the answer never comes back. */
@@ -18,7 +20,7 @@ export interface Weather {
   stalled: number
   /** 429 or 503, not executed. */
   busy: number
-  /** 409, not executed: another write of the same key is under way. */
+  /** 409: another write of the same key is under way; half of the time a copy of itself, which is executed. */
   racing: number
   /** 403, not executed. */
   denied: number

@@ -1,5 +1,5 @@
 import { EVERYTHING, type Profile } from '../../../src/testing/simulation/index.ts'
-import { MUTATIONS } from '../mutations.ts'
+import { MUTATIONS } from '../mutations/index.ts'
 
 export { runSchedule } from '../../../src/testing/simulation/index.ts'
 export { MUTATIONS }
