@@ -37,13 +37,13 @@ async function inMemory(value, body, size, { rounds, slack }) {
       name: `write a snapshot of ${size} ÷ primitives`,
       unit: 'ratio',
       measured: cpu.write / cpu.writeFloor,
-      limit: 1.5 * slack,
+      limit: 1.5 * slack ** 2, // with few turns of a small body, as in the short form, chance is most of it
     },
     {
       name: `read a snapshot of ${size} ÷ primitives`,
       unit: 'ratio',
       measured: cpu.read / cpu.readFloor,
-      limit: 1.5 * slack,
+      limit: 1.5 * slack ** 2, // with few turns of a small body, as in the short form, chance is most of it
     },
     { name: 'stored size ÷ plain size', unit: '%', measured: (100 * stored) / body.length, limit: 15 },
   ]
@@ -121,7 +121,10 @@ async function onS3(value, body, size, { rounds, calls, batches, slack }) {
         measured: best.pull / best.rawGet,
         limit: 4 * slack,
       },
-      { name: 'commit, CPU beside the SDK call', unit: 'ms', measured: commit - put, limit: 0.3 * slack ** 2 },
+      // A difference of two large numbers: of no use where few turns are taken.
+      ...(slack === 1
+        ? [{ name: 'commit, CPU beside the SDK call', unit: 'ms', measured: commit - put, limit: 0.3 }]
+        : []),
     ]
   } finally {
     client.destroy()

@@ -28,7 +28,7 @@ const plan = values.smoke
       batches: 5,
       rounds: 3,
       starts: 3,
-      entries: 1_000,
+      entries: 3_000,
       created: 200,
       changes: 500,
       megabytes: 50,
