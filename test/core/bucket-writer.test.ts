@@ -210,7 +210,6 @@ function tableUnder(heading: string): { deed: string; cells: Record<string, stri
   }))
 }
 
-
 describe('somebody who writes the bucket and has no key', () => {
   const rows = tableUnder('What each reader gets')
 

@@ -49,7 +49,7 @@ for (const table of dynamoDbEngines) {
   const bucket = storeEngines.find(({ locks }) => locks === table.name)! // one process has AWS credentials for one service
   const where = `${bucket.name}, locks in DynamoDB on ${table.name}`
   // LocalStack hands each request on to a DynamoDB Local of its own: on a busy machine the renewals of a shorter lease come too late.
-  const lease = table.name === 'localstack' ? '6s' : undefined
+  const lease = table.name === 'localstack' ? '6s' : bucket.shortestLease
   commandLines(where, { ...bucket.env, ...env }, async () => [await inBucket(bucket), await inTable(table)], lease)
 }
 

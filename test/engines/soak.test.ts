@@ -110,7 +110,14 @@ class Soak {
   /** Opens the store as somebody whose network does not fail. */
   async past(): Promise<Store> {
     const { credentials, endpoint } = this.#engine
-    const store = s3Store({ bucket: this.#bucket, prefix: 'soak', region: this.#engine.region, endpoint, credentials })
+    const store = s3Store({
+      bucket: this.#bucket,
+      prefix: 'soak',
+      region: this.#engine.region,
+      endpoint,
+      credentials,
+      conditionalWrites: 'trusted',
+    })
     const key = Buffer.from(this.#env.STATE_KEY!, 'base64')
     return await openStore({ store, keys: [new StaticKeyProvider({ key })], memory: false })
   }
@@ -118,7 +125,7 @@ class Soak {
   async work(): Promise<{ attempts: SoakAttempt[]; memory: MemorySample[][] }> {
     const begin = sharedNow() + START_MS
     const end = begin + SECONDS * 1_000
-    const store = `s3://${this.#bucket}/soak?region=${this.#engine.region}&endpoint=${this.#proxy.endpoint}`
+    const store = `s3://${this.#bucket}/soak?region=${this.#engine.region}&endpoint=${this.#proxy.endpoint}&conditionalWrites=trusted`
     const logs = this.names.map((name) => join(this.#folder, `${name}.jsonl`))
     const processes = this.names.map((name, n) => {
       const memory = join(this.#folder, 'memory')

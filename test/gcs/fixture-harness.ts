@@ -8,7 +8,12 @@ import {
 } from '../../src/testing/index.ts'
 
 const BUCKET = 'state'
-const PLACE = { bucket: BUCKET, prefix: 'team a/prod', maxBytes: 16 * 1024 * 1024 }
+const PLACE = {
+  bucket: BUCKET,
+  prefix: 'team a/prod',
+  maxBytes: 16 * 1024 * 1024,
+  conditionalWrites: 'trusted', // doctor's suites are about proving it
+} as const
 
 /** The driver through the real client on a fixture server of its own for each case. */
 export function fixtureHarness(name: string, versioning = false): ObjectStoreHarness {

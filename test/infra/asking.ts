@@ -1,6 +1,6 @@
 import type { ObjectStore, PutCondition } from '../../src/core/store.ts'
 import type { DynamoDbClient } from '../../src/locking/index.ts'
-import type { KmsRequestRecord } from '../../src/testing/index.ts'
+import type { KmsRequestRecord, S3Server } from '../../src/testing/index.ts'
 import type { Ask } from './policies.ts'
 
 /** Where the requests go, as policies name it. */
@@ -68,4 +68,21 @@ export function askedOfKey(requests: readonly KmsRequestRecord[], alias: string,
 
 function headerOf(condition: PutCondition): Record<string, string> {
   return 'ifAbsent' in condition ? { 's3:if-none-match': '*' } : { 's3:if-match': condition.ifMatch }
+}
+
+/** Actions by the operation that takes them, where their names differ. https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html */
+const S3_ACTIONS: Readonly<Record<string, string>> = {
+  GetBucketEncryption: 'GetEncryptionConfiguration',
+  GetBucketLifecycleConfiguration: 'GetLifecycleConfiguration',
+  GetPublicAccessBlock: 'GetBucketPublicAccessBlock',
+  HeadBucket: 'ListBucket',
+}
+
+/** What requests that an S3 fixture got have asked of the bucket and of what lies in it. */
+export function askedOfBucket(requests: S3Server['requests'], { bucket }: Places): Ask[] {
+  return requests.map(({ operation, key, headers }) => ({
+    action: `s3:${S3_ACTIONS[operation] ?? operation}`,
+    resource: key === '' ? bucket : `${bucket}/${key}`,
+    context: { ...TLS, ...(headers['if-none-match'] === undefined ? {} : { 's3:if-none-match': '*' }) },
+  }))
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { KeelstateError } from '../../src/core/errors.ts'
 import { GcpKmsProvider } from '../../src/encrypt/index.ts'
 import { gcsStore } from '../../src/gcs/index.ts'
-import { json, openStore, type Store } from '../../src/index.ts'
+import { doctor, json, type ObjectStore, openStore, type Store } from '../../src/index.ts'
 import {
   type GcpKmsKey,
   type GcpKmsPermission,
@@ -19,7 +19,7 @@ import { collect, read, write } from './work.ts'
 // The roles of infra/gcp/layout.yaml against strict servers of Cloud Storage and Cloud KMS, by the real clients.
 
 const PREFIX = 'prod/eu'
-const PLACES = ['store', ...Object.keys(layout.history)]
+const PLACES = ['store', 'doctor/', ...Object.keys(layout.history)]
 const ADMIN = 'token-of-the-administrator'
 const TESTED = 'token-of-the-role'
 const PERMISSIONS: readonly GcsPermission[] = [
@@ -94,9 +94,21 @@ function grant(grants: readonly Grant[]): void {
   )
 }
 
+function bucketAs(token: string): ObjectStore {
+  const credentials = async () => token
+  return gcsStore({ bucket, prefix: PREFIX, endpoint: gcs.endpoint, conditionalWrites: 'trusted', credentials })
+}
+
+/** Fails, as other work does, when something could not be looked at. */
+async function examine(): Promise<void> {
+  const { findings } = await doctor({ store: bucketAs(TESTED), rounds: 1 })
+  const hidden = findings.find(({ verdict }) => verdict === 'unknown')
+  if (hidden !== undefined) throw new KeelstateError('AccessDenied', { message: hidden.says })
+}
+
 async function as<T>(token: string, work: (store: Store) => Promise<T>): Promise<T> {
   const credentials = async () => token
-  const store = gcsStore({ bucket, prefix: PREFIX, endpoint: gcs.endpoint, credentials })
+  const store = bucketAs(token)
   const keys = new GcpKmsProvider({ key: `${key.name}?endpoint=${kms.endpoint}`, credentials })
   await using opened = await openStore({ store, keys, memory: false })
   return await work(opened)
@@ -126,6 +138,7 @@ const WORK: Readonly<Record<Role, { prepare(): Promise<void>; work(store: Store)
       await store.init()
       await write(store)
       await collect(store)
+      await examine()
     },
   },
 }

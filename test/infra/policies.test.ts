@@ -2,14 +2,16 @@ import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { CreateTableCommand, type CreateTableCommandInput, DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { S3Client } from '@aws-sdk/client-s3'
 import dynalite from 'dynalite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { AwsKmsProvider } from '../../src/encrypt/index.ts'
-import { openStore, type Store } from '../../src/index.ts'
+import { doctor, openStore, type Store } from '../../src/index.ts'
 import { dynamoDbLockStore } from '../../src/locking/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
-import { type KmsServer, startKmsServer } from '../../src/testing/index.ts'
-import { askedOfKey, askingClient, askingStore, type Places } from './asking.ts'
+import { s3Store } from '../../src/s3/index.ts'
+import { type KmsServer, startKmsServer, startS3Server } from '../../src/testing/index.ts'
+import { askedOfBucket, askedOfKey, askingClient, askingStore, type Places } from './asking.ts'
 import { type Ask, fits, judge } from './policies.ts'
 import { Template } from './template.ts'
 import { collect, read, write } from './work.ts'
@@ -75,12 +77,32 @@ beforeAll(async () => {
   await as('reader', read, ['alias/acme'], false)
   await as('maintainer', collect)
   expect(seen).toEqual(['state/shop/prod', 'state/shop/second'])
+  await doctor({
+    store: askingStore(memoryStore({ bucket }), PLACES, asked.maintainer),
+    lock: dynamoDbLockStore({ table: TableName!, client: askingClient(client, PLACES, asked.maintainer) }),
+    rounds: 1,
+  })
+  asked.maintainer.push(...(await askedForSettings()))
   client.destroy()
 })
 afterAll(async () => {
   dynamoDb.close()
   await kms.close()
 })
+
+/** What `doctor` asks for beside, of a bucket that it takes for one of AWS. */
+async function askedForSettings(): Promise<Ask[]> {
+  const server = await startS3Server()
+  server.createBucket('acme-state')
+  const client = new S3Client({ ...server.clientConfig, maxAttempts: 1 })
+  const options = { bucket: 'acme-state', prefix: PLACES.prefix.replace(/\/$/, '') }
+  const store = s3Store({ ...options, client: { send: client.send.bind(client) as never } })
+  for await (const { verdict } of store.inspect!()) expect(verdict).not.toBe('unknown')
+  const requests = server.takeRequests()
+  client.destroy()
+  await server.close()
+  return askedOfBucket(requests, PLACES)
+}
 
 describe('the policies', () => {
   it.each(Object.keys(ROLES) as (keyof typeof ROLES)[])(
@@ -112,9 +134,12 @@ describe('the policies', () => {
   })
 
   it('let a reader change nothing, and a writer neither make a store nor delete', () => {
-    const changing = [...asked.writer, ...asked.maintainer].filter(
+    const others = [...asked.writer, ...asked.maintainer].filter(
       ({ action }) => !reader.some(({ Action }) => Action.includes(action)),
     )
+    const looking = others.filter(({ action }) => /^(s3:Get|dynamodb:Describe)/.test(action))
+    for (const ask of looking) expect(judge(ask, writer)).toBe('not granted')
+    const changing = others.filter((ask) => !looking.includes(ask))
     expect(new Set(changing.map(({ action }) => action))).toEqual(
       new Set([
         's3:PutObject',
