@@ -30,6 +30,8 @@ export interface Changes<T, C> {
   encode(change: C): EncodedChange
   /** The value that these parts make. */
   open(parts: Parts): T
+  /** `open` makes no more of the value than is asked for: a whole content is better cut into parts than decoded, too. */
+  readonly lazy: boolean
 }
 
 export interface EncodedChange {

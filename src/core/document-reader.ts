@@ -226,9 +226,19 @@ export class ReadableDocument<T, C = never> {
   /** @internal The value of a revision. */
   protected async opened(chains: Chains, record: RevisionRecord): Promise<T> {
     const { codec } = this.parts
-    if (wholeOf(record) === undefined && codec.changes?.form.name === record.type)
-      return codec.changes.open(await chains.parts(record))
+    const { changes } = codec
+    if (changes?.form.name === record.type && (wholeOf(record) === undefined || (changes.lazy && record.parts)))
+      return changes.open(await chains.parts(record))
     return await codec.decode(await chains.body(record), record.type)
+  }
+
+  /** @internal Gets what was read last ready to be changed by parts, which the first change would have to do else. */
+  async makeReady(options: CallOptions): Promise<void> {
+    const writer = await this.parts.writer()
+    const head = writer.known?.head
+    const current = head?.body.current
+    if (current?.parts)
+      await this.chains(writer, head!, deadlineFor(writer.access, options.signal)).partsAtHand(current)
   }
 
   /** @internal Opens contents of a head's revisions. */

@@ -8,6 +8,7 @@ import type { RevisionRecord } from './record.ts'
 export const INLINE_BYTES: number = 8 * 1024 // contents up to this travel in the head
 const TAIL_RECORDS = 16
 const TAIL_BYTES = 6 * 1024 // compressed; with the rest a head stays well below 32 KiB
+const HEADER_BYTES = 600 // what a head takes beside its body, at least: slots, ids, commitment, less what leaving current adds to a record
 const UNINDEXED_SEQS = 56 // of the 64 slots: what is spilled must still be in a slot when the spill is retried
 const MAX_UNTILS = 64
 const MAX_LABELS = 64
@@ -183,15 +184,23 @@ export function needsSpill(body: HeadBody, seq: number, tail: TailSize = new Tai
 }
 
 /**
- * How much room a tail takes, compressed. A tail grows by a record or two with each write, and what is added takes no more than its plain length: so
- * it is compressed only when that bound is no longer enough.
+ * How much room a tail takes, compressed, or at most takes: a tail is compressed for this only when no bound will do. The next tail is what was sealed in
+ * the last head, its current revision included, as a rule; else it grows by a record or two, which take no more than their plain length.
  */
 export class TailSize {
+  /** The head that was sealed last, and what its body takes. */
+  #sealed: { readonly body: HeadBody; readonly bytes: number } | undefined
   #known: readonly RevisionRecord[] = []
   /** The records that are known take no more than this. */
   #bound = 0
 
+  /** @param bytes What the whole head takes. */
+  sealed(body: HeadBody, bytes: number): void {
+    this.#sealed = { body, bytes: bytes - HEADER_BYTES }
+  }
+
   atMost(tail: readonly RevisionRecord[], bytes: number): boolean {
+    if (this.#sealed !== undefined && this.#sealed.bytes <= bytes && isIn(tail, this.#sealed.body)) return true
     const grown = tail.length >= this.#known.length && this.#known.every((record, i) => record === tail[i])
     const added = grown ? tail.slice(this.#known.length) : tail
     this.#bound = (grown ? this.#bound : 0) + (added.length === 0 ? 0 : tailJson(added).length)
@@ -200,4 +209,12 @@ export class TailSize {
       this.#bound = brotliCompressSync(tailJson(tail), { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } }).length
     return this.#bound <= bytes
   }
+}
+
+/** Whether all that is in the tail was in this body: as the tail, or as what was current. */
+function isIn(tail: readonly RevisionRecord[], body: HeadBody): boolean {
+  const known = new Set(body.tail)
+  return tail.every(
+    (record) => known.has(record) || (record.id === body.current?.id && record.seq === body.current.seq),
+  )
 }

@@ -246,7 +246,9 @@ export class HeadWriter {
     const { body } = draft
     if (!needsSpill(body, draft.seq, this.#tailSize)) {
       try {
-        return await sealHead(this.access, draft.base, body, draft.keys, birth, draft.epoch)
+        const write = await sealHead(this.access, draft.base, body, draft.keys, birth, draft.epoch)
+        this.#tailSize.sealed(body, write.bytes.length)
+        return write
       } catch (error) {
         // What is not compressed (plaintext) can be too much for a head although its tail is short enough otherwise.
         if (body.tail.length === 0 || !KeelstateError.is(error, 'TooLarge')) throw error

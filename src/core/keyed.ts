@@ -84,6 +84,7 @@ export function keyed<V>(): Codec<KeyedValue<V>, KeyedChange<V>> {
         }
       },
       open: (parts) => new KeyedValue<V>(parts),
+      lazy: true,
     },
   }
 }

@@ -93,7 +93,7 @@ export interface LockOptions extends CallOptions {
   run?: string
   /** How long to wait for another holder, in ms; default 0: not at all. */
   waitMs?: number
-  /** Time without a renewal after which the holder counts as dead, in ms; default 30,000, at most 24 h, at least 1,000; in Google Cloud Storage 6,000. */
+  /** Time without a renewal after which the holder counts as dead, in ms; default 30,000, at most 24 h, at least 1,000; beside documents in Google Cloud Storage 10,000. */
   leaseMs?: number
   /**
    * Renews the lease while it is held; default true. Without it, it ends `leaseMs` after the last work: a change for which little of it is left renews it first,

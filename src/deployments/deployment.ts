@@ -57,6 +57,7 @@ export class Deployment implements Backend {
   async current(options: CallOptions = {}): Promise<Snapshot> {
     const revision = await this.#opening('current', this.document.read(options))
     if (revision === undefined) throw this.#noCurrent()
+    if (this.#held !== undefined) await this.document.makeReady(options) // who holds the lock is going to change it
     return revision.value
   }
 

@@ -38,6 +38,7 @@ export const snapshotCodec: Codec<Snapshot, SnapshotChange> = {
     is: isSnapshotChange,
     encode: encodeChange,
     open: (parts) => decodeSnapshot(snapshotForm.join(parts)),
+    lazy: false,
   },
 }
 
@@ -77,7 +78,7 @@ function encodeChange(change: SnapshotChange): EncodedChange {
     throw invalid('delete must be a list of addresses')
   const entries = put.map((entry): PartPut => ({ key: entryKey(entry.address), bytes: encodeEntry(entry) }))
   const written = outputs === undefined ? undefined : encodeOutputs(outputs)
-  const head = structuredClone({ ...(factory && { factory }), ...(generatedAt !== undefined && { generatedAt }) })
+  const head = { ...(factory && { factory: { ...factory } }), ...(generatedAt !== undefined && { generatedAt }) }
   const bytes = entries.reduce((sum, one) => sum + one.key.length + one.bytes.length, written?.length ?? 0)
   const made = (now: Uint8Array): PartPut[] => [
     ...(Object.keys(head).length === 0 ? [] : [{ key: HEAD, bytes: changedHead(now, head) }]),

@@ -1,4 +1,6 @@
 import { join } from 'node:path'
+import type { DriverCall } from '../core/driver-attempt.ts'
+import { checkDelete, checkList, checkPut, DRIVER_PAGE, isImmutable } from '../core/driver-checks.ts'
 import { KeelstateError } from '../core/errors.ts'
 import type { Finding } from '../core/inspection.ts'
 import type {
@@ -32,7 +34,6 @@ export interface FileStore extends ObjectStore {
   prepare(options?: CallOptions): Promise<void>
 }
 
-const PAGE = 1_000 // keys on a page and in a delete, as in the port
 const LANES = 8 // sizes asked for at a time
 
 /** The driver over the platform's files, or over a disk of a test's making. */
@@ -79,12 +80,10 @@ export class FolderStore implements FileStore {
     options: CallOptions = {},
   ): Promise<VersionToken> {
     return await this.#call('put', key, 'before', options, async (call) => {
-      const { maxBytes } = this.capabilities
-      if (body.length > maxBytes) throw tooLarge(key, body.length, maxBytes, 'would be')
+      checkPut(callOf('put', key), body, condition, this.capabilities.maxBytes)
       const copy = new Uint8Array(body) // before the first await: the caller may re-use the buffer
       const path = pathOfKey(key)
       if ('ifAbsent' in condition) return await (isImmutable(key) ? createImmutable : createMutable)(call, path, copy)
-      if (isImmutable(key)) throw invalidInput(`${key} is immutable: it can be created, not replaced.`)
       return await moveMutable(call, path, condition.ifMatch, copy)
     })
   }
@@ -92,9 +91,7 @@ export class FolderStore implements FileStore {
   /** Deletes immutable objects, then what killed writers left half-made longer ago than `leftoverAgeMs`. */
   async delete(keys: readonly ObjectKey[], options: CallOptions = {}): Promise<void> {
     await this.#call('delete', undefined, 'unjudged', options, async (call) => {
-      if (keys.length > PAGE) throw invalidInput(`${keys.length} keys were given; one call takes ${PAGE}.`)
-      const mutable = keys.find((key) => !isImmutable(key))
-      if (mutable !== undefined) throw invalidInput(`${mutable} is mutable: it is moved, never deleted.`)
+      checkDelete(callOf('delete', keys[0] ?? ''), keys)
       for (const [folder, leaves] of await this.#byFolder(keys)) {
         for (const leaf of leaves) {
           call.stillWanted()
@@ -108,8 +105,8 @@ export class FolderStore implements FileStore {
 
   async list(prefix: string, options: ListOptions = {}): Promise<ListPage> {
     return await this.#call('list', prefix, 'unjudged', options, async (call) => {
-      const limit = Math.min(options.limit ?? PAGE, PAGE)
-      if (limit < 1) throw invalidInput(`A page of ${limit} keys was asked for; at least 1 is needed.`)
+      const limit = Math.min(options.limit ?? DRIVER_PAGE, DRIVER_PAGE)
+      checkList(callOf('list', prefix), prefix, limit)
       const folder = await this.#folders.find(foldersOfPrefix(prefix))
       if (folder === undefined) return { objects: [] }
       const after = options.cursor === undefined ? undefined : Buffer.from(options.cursor)
@@ -149,7 +146,7 @@ export class FolderStore implements FileStore {
   async #readBody(key: ObjectKey, file: OpenedFile, call: Call): Promise<Uint8Array> {
     const { kind, size } = file.stat
     if (kind !== 'file') throw foreign(key, 'is not a file')
-    if (size > this.capabilities.maxBytes) throw tooLarge(key, size, this.capabilities.maxBytes, 'is')
+    if (size > this.capabilities.maxBytes) throw tooLarge(key, size, this.capabilities.maxBytes)
     const bytes = await file.read(call.stillWanted)
     if (bytes.length !== size) throw foreign(key, 'was cut short while it was read')
     return bytes
@@ -247,18 +244,14 @@ async function unlinkIfThere(disk: Disk, path: string): Promise<void> {
   }
 }
 
-function isImmutable(key: ObjectKey): boolean {
-  return key === 'store' || key.startsWith('objects/')
+function callOf(operation: DriverCall['operation'], key: string): DriverCall {
+  return { service: 'The folder', operation, key }
 }
 
-function tooLarge(key: ObjectKey, bytes: number, maxBytes: number, verb: string): KeelstateError<'TooLarge'> {
+function tooLarge(key: ObjectKey, bytes: number, maxBytes: number): KeelstateError<'TooLarge'> {
   return new KeelstateError('TooLarge', {
     key,
-    message: `${key} ${verb} ${bytes} bytes; this store takes ${maxBytes}.`,
+    message: `${key} is ${bytes} bytes; this store takes ${maxBytes}.`,
     details: { bytes, maxBytes, notExecuted: true },
   })
-}
-
-function invalidInput(message: string): KeelstateError<'InvalidInput'> {
-  return new KeelstateError('InvalidInput', { message, details: { notExecuted: true } })
 }

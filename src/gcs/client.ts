@@ -1,5 +1,6 @@
 import { PassThrough, type Readable } from 'node:stream'
 import type { File, Storage, StorageOptions } from '@google-cloud/storage'
+import type { DriverBounds, DriverClient, DriverDownload } from '../core/driver-connection.ts'
 import { Wire, type WireCall } from '../core/driver-wire.ts'
 import { KeelstateError } from '../core/errors.ts'
 import type { GcsCredentials, GcsSettings } from './options.ts'
@@ -8,21 +9,6 @@ import type { GcsCredentials, GcsSettings } from './options.ts'
 export interface GcsClientSlice {
   bucket(name: string): object
   readonly customEndpoint?: boolean | undefined
-}
-
-/** How one request is bounded. */
-export interface GcsCallOptions {
-  readonly signal: AbortSignal
-  /** Time until the answer begins, in ms. */
-  readonly timeoutMs: number
-}
-
-/** A read under way. */
-export interface GcsDownload {
-  readonly generation: string | undefined
-  /** Bytes that were announced. */
-  readonly length: number | undefined
-  readonly body: AsyncIterable<Uint8Array> & { destroy(error?: Error): unknown }
 }
 
 export interface GcsUpload {
@@ -47,17 +33,14 @@ export interface GcsListInput {
 }
 
 /** The four operations that the driver makes, each one request. */
-export interface GcsOperations {
-  download(name: string, unlessGeneration: string | undefined, call: GcsCallOptions): Promise<GcsDownload>
+export interface GcsOperations extends DriverClient {
+  download(name: string, unlessGeneration: string | undefined, call: DriverBounds): Promise<DriverDownload>
   /** Resolves to the new generation. */
-  upload(name: string, upload: GcsUpload, call: GcsCallOptions): Promise<string | undefined>
-  remove(name: string, call: GcsCallOptions): Promise<void>
-  list(input: GcsListInput, call: GcsCallOptions): Promise<GcsPage>
+  upload(name: string, upload: GcsUpload, call: DriverBounds): Promise<string | undefined>
+  remove(name: string, call: DriverBounds): Promise<void>
+  list(input: GcsListInput, call: DriverBounds): Promise<GcsPage>
   /** The bucket's settings. */
-  settings(call: GcsCallOptions): Promise<Record<string, unknown>>
-  /** Credentials, before anything is sent. Rejects with the client's error, or with that of the user's function. */
-  prepare(): Promise<void>
-  destroy(): void
+  settings(call: DriverBounds): Promise<Record<string, unknown>>
 }
 
 /**
@@ -132,13 +115,13 @@ class GcsConnection implements GcsOperations {
     this.#settings = settings
   }
 
-  download(name: string, unlessGeneration: string | undefined, call: GcsCallOptions): Promise<GcsDownload> {
+  download(name: string, unlessGeneration: string | undefined, call: DriverBounds): Promise<DriverDownload> {
     const query = unlessGeneration === undefined ? {} : { ifGenerationNotMatch: unlessGeneration }
     const file = this.#file(name, call, { query })
     return this.#wire.run(call.signal, (wire) => startDownload(file, wire))
   }
 
-  upload(name: string, upload: GcsUpload, call: GcsCallOptions): Promise<string | undefined> {
+  upload(name: string, upload: GcsUpload, call: DriverBounds): Promise<string | undefined> {
     const { bytes, ifGenerationMatch, md5Hash, cacheControl, idempotencyToken } = upload
     const { kmsKeyName } = this.#settings
     const file = this.#file(name, call, {
@@ -164,7 +147,7 @@ class GcsConnection implements GcsOperations {
     return this.#wire.run(call.signal, work)
   }
 
-  remove(name: string, call: GcsCallOptions): Promise<void> {
+  remove(name: string, call: DriverBounds): Promise<void> {
     const file = this.#file(name, call, {})
     const work = () =>
       new Promise<void>((resolve, reject) => {
@@ -173,7 +156,7 @@ class GcsConnection implements GcsOperations {
     return this.#wire.run(call.signal, work)
   }
 
-  list({ prefix, maxResults, pageToken }: GcsListInput, call: GcsCallOptions): Promise<GcsPage> {
+  list({ prefix, maxResults, pageToken }: GcsListInput, call: DriverBounds): Promise<GcsPage> {
     const bucket = this.#client.bucket(this.#settings.bucket)
     bucket.interceptors.push(this.#addition(call, {}))
     return this.#wire.run(call.signal, async () => {
@@ -189,7 +172,7 @@ class GcsConnection implements GcsOperations {
     })
   }
 
-  settings(call: GcsCallOptions): Promise<Record<string, unknown>> {
+  settings(call: DriverBounds): Promise<Record<string, unknown>> {
     const bucket = this.#client.bucket(this.#settings.bucket)
     bucket.interceptors.push(this.#addition(call, {}))
     return this.#wire.run(call.signal, async () => {
@@ -208,14 +191,14 @@ class GcsConnection implements GcsOperations {
     this.#wire.close()
   }
 
-  #file(name: string, call: GcsCallOptions, addition: Addition): File {
+  #file(name: string, call: DriverBounds, addition: Addition): File {
     const file = this.#client.bucket(this.#settings.bucket).file(name)
     file.interceptors.push(this.#addition(call, addition))
     return file
   }
 
   /** Bounds a request, keeps it a single one, and adds what the library's methods have no option for. */
-  #addition({ timeoutMs }: GcsCallOptions, { query = {}, headers = {} }: Addition): { request: (made: Made) => Made } {
+  #addition({ timeoutMs }: DriverBounds, { query = {}, headers = {} }: Addition): { request: (made: Made) => Made } {
     const { userProject } = this.#settings
     const paid = userProject === undefined ? query : { ...query, userProject }
     return {
@@ -239,7 +222,7 @@ const MAX_REFUSAL_BYTES = 64 * 1024 // of an error document
  * Resolves when the answer has begun. Not by `createReadStream`: when its reader gives up, or the answer breaks off, it ends all connections of the
  * process to the service, and with them the requests of others.
  */
-function startDownload(file: File, wire: WireCall): Promise<GcsDownload> {
+function startDownload(file: File, wire: WireCall): Promise<DriverDownload> {
   return new Promise((resolve, reject) => {
     const source = file.requestStream({ uri: '', qs: { alt: 'media' } }) as unknown as Readable
     const body = source.pipe(new PassThrough()) // the library's own stream is of an old kind, whose iteration does not end
@@ -256,7 +239,7 @@ function startDownload(file: File, wire: WireCall): Promise<GcsDownload> {
       }
       const length = headers['content-length']
       resolve({
-        generation: headers['x-goog-generation'],
+        token: headers['x-goog-generation'],
         length: length === undefined ? undefined : Number(length),
         body,
       })

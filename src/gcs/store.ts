@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
-import { DriverAttempt, type DriverCall } from '../core/driver-attempt.ts'
-import { readBody } from '../core/driver-body.ts'
+import type { DriverCall } from '../core/driver-attempt.ts'
 import { checkDelete, checkList, checkPut, DRIVER_PAGE, isImmutable } from '../core/driver-checks.ts'
-import { KeelstateError, throwIfAborted } from '../core/errors.ts'
+import { type DriverBounds, DriverConnection } from '../core/driver-connection.ts'
+import { KeelstateError } from '../core/errors.ts'
 import type { Finding } from '../core/inspection.ts'
 import type {
   CallOptions,
@@ -17,7 +17,7 @@ import type {
   StoredObject,
   VersionToken,
 } from '../core/store.ts'
-import { connectGcs, type GcsCallOptions, type GcsDownload, type GcsOperations } from './client.ts'
+import { connectGcs, type GcsOperations } from './client.ts'
 import { WRITE_INTERVAL_MS } from './errors.ts'
 import { IdempotencyTokens } from './idempotency.ts'
 import { judgeBucket } from './inspect.ts'
@@ -28,17 +28,18 @@ import {
   isForeignService,
   parseGcsStoreOptions,
 } from './options.ts'
+import { WritePace } from './pace.ts'
 import { missingOf, statusOf, translateError } from './translate.ts'
 
 const SERVICE = 'Google Cloud Storage'
-const UPLOAD_MS_PER_MEGABYTE = 1_000
 const DELETIONS_AT_ONCE = 16 // the JSON API deletes one object a request
 
 /**
  * A store in a bucket of Google Cloud Storage, through its JSON API.
  *
  * Tokens are generations. Every call is one request, except a `delete`, which is one for each key. The client library is loaded with the first call;
- * making the store sends nothing. The service takes one change a second of each object; what comes earlier is `Throttled`.
+ * making the store sends nothing. The service takes one change a second of each object; what comes earlier is `Throttled`, and
+ * from then on a write of that object waits until the service will take it.
  *
  * @throws {KeelstateError} `InvalidOptions`. Calls reject as the port says, and with `Unsupported` when `@google-cloud/storage` is not installed.
  */
@@ -50,9 +51,9 @@ class GcsStore implements ObjectStore {
   readonly address: string
   readonly capabilities: ObjectStoreCapabilities
   readonly #settings: GcsSettings
-  readonly #closing = new AbortController()
   readonly #idempotency = new IdempotencyTokens()
-  #connection: Promise<GcsOperations> | undefined
+  readonly #pace = new WritePace()
+  readonly #connection: DriverConnection<GcsOperations>
 
   constructor(settings: GcsSettings) {
     this.address = formatGcsAddress(settings)
@@ -65,20 +66,20 @@ class GcsStore implements ObjectStore {
       writeIntervalMs: WRITE_INTERVAL_MS,
     }
     this.#settings = settings
-    setMaxListeners(0, this.#closing.signal) // one for each call under way
+    this.#connection = new DriverConnection(settings, () => connectGcs(settings), translateError)
   }
 
   get(key: ObjectKey, options: GetOptions = {}): Promise<StoredObject | 'unchanged' | undefined> {
     const { unlessToken } = options
     const call: DriverCall = { service: SERVICE, operation: 'get', key }
-    return this.#attempt(call, options, 0, async (gcs, bounds, attempt) => {
+    return this.#connection.attempt(call, options, 0, async (gcs, bounds, attempt) => {
       try {
         const download = await gcs.download(this.#name(key), unlessToken, bounds)
-        if (unlessToken !== undefined && download.generation === unlessToken) {
-          download.body.destroy() // emulators send it all the same
+        if (unlessToken !== undefined && download.token === unlessToken) {
+          download.body.destroy?.() // emulators send it all the same
           return 'unchanged'
         }
-        return await this.#readWhole(call, download, attempt)
+        return await this.#connection.readWhole(call, download, attempt, () => withoutGeneration(call, 'Unsupported'))
       } catch (error) {
         if (unlessToken !== undefined && statusOf(error) === 304) return 'unchanged'
         if (statusOf(error) === 404 && (await this.#isObjectMissing(error, gcs, bounds))) return undefined
@@ -94,7 +95,7 @@ class GcsStore implements ObjectStore {
     options: CallOptions = {},
   ): Promise<VersionToken> {
     const call: DriverCall = { service: SERVICE, operation: 'put', key }
-    this.#checkOpen(call, options)
+    this.#connection.check(call, options)
     checkPut(call, body, condition, this.#settings.maxBytes)
     const bytes = new Uint8Array(body) // before the first await: the caller may change its own
     const md5 = createHash('md5').update(bytes).digest()
@@ -105,17 +106,25 @@ class GcsStore implements ObjectStore {
       ...(isImmutable(key) ? {} : { cacheControl: 'no-store' }),
     }
     const attempt = (idempotencyToken: string) =>
-      this.#attempt(call, options, bytes.length, async (gcs, bounds) => {
+      this.#connection.attempt(call, options, bytes.length, async (gcs, bounds) => {
         const generation = await gcs.upload(this.#name(key), { ...upload, idempotencyToken }, bounds)
         if (generation === undefined) throw withoutGeneration(call, 'Unavailable') // it did happen: reading back will tell
         return generation
       })
-    return await this.#idempotency.attempt(key, condition, md5, attempt)
+    await this.#pace.turn(key, options.signal)
+    try {
+      const generation = await this.#idempotency.attempt(key, condition, md5, attempt)
+      this.#pace.written(key)
+      return generation
+    } catch (error) {
+      if (KeelstateError.is(error, 'Throttled')) this.#pace.refused(key)
+      throw error
+    }
   }
 
   async delete(keys: readonly ObjectKey[], options: CallOptions = {}): Promise<void> {
     const call: DriverCall = { service: SERVICE, operation: 'delete', key: keys[0] ?? '' }
-    this.#checkOpen(call, options)
+    this.#connection.check(call, options)
     checkDelete(call, keys)
     this.#idempotency.forget()
     const left = [...keys]
@@ -135,11 +144,11 @@ class GcsStore implements ObjectStore {
 
   async list(prefix: string, options: ListOptions = {}): Promise<ListPage> {
     const call: DriverCall = { service: SERVICE, operation: 'list', key: prefix }
-    this.#checkOpen(call, options)
+    this.#connection.check(call, options)
     const { cursor, limit = DRIVER_PAGE } = options
     checkList(call, prefix, limit)
     const input = { prefix: this.#name(prefix), maxResults: Math.min(limit, DRIVER_PAGE), pageToken: cursor }
-    return await this.#attempt(call, options, 0, async (gcs, bounds) => {
+    return await this.#connection.attempt(call, options, 0, async (gcs, bounds) => {
       const { items, nextPageToken } = await gcs.list(input, bounds)
       const objects = items.map(({ name, size }) => ({
         key: name.slice(this.#settings.prefix.length),
@@ -152,10 +161,8 @@ class GcsStore implements ObjectStore {
   async *inspect(options: CallOptions = {}): AsyncGenerator<Finding> {
     const call: DriverCall = { service: SERVICE, operation: 'get', key: '' }
     try {
-      yield* judgeBucket(
-        await this.#attempt(call, options, 0, (gcs, bounds) => gcs.settings(bounds)),
-        this.#settings.prefix,
-      )
+      const settings = await this.#connection.attempt(call, options, 0, (gcs, bounds) => gcs.settings(bounds))
+      yield* judgeBucket(settings, this.#settings.prefix)
     } catch (error) {
       if (!KeelstateError.is(error, 'AccessDenied')) throw error
       const says = "These credentials may not look at the bucket's settings."
@@ -163,18 +170,12 @@ class GcsStore implements ObjectStore {
     }
   }
 
-  async close(): Promise<void> {
-    this.#closing.abort()
-    const connection = this.#connection
-    this.#connection = undefined
-    await connection?.then(
-      (gcs) => gcs.destroy(),
-      () => {}, // never came about
-    )
+  close(): Promise<void> {
+    return this.#connection.close()
   }
 
   async #deleteOne(call: DriverCall, options: CallOptions): Promise<void> {
-    await this.#attempt(call, options, 0, async (gcs, bounds) => {
+    await this.#connection.attempt(call, options, 0, async (gcs, bounds) => {
       try {
         await gcs.remove(this.#name(call.key), bounds)
       } catch (error) {
@@ -184,7 +185,7 @@ class GcsStore implements ObjectStore {
   }
 
   /** Whether a 404 means that the object is absent and its bucket is not. Asks again where the service did not say so: emulators do not. */
-  async #isObjectMissing(error: unknown, gcs: GcsOperations, bounds: GcsCallOptions): Promise<boolean> {
+  async #isObjectMissing(error: unknown, gcs: GcsOperations, bounds: DriverBounds): Promise<boolean> {
     const missing = missingOf(error)
     if (missing === 'unsaid') {
       await gcs.list({ prefix: this.#settings.prefix, maxResults: 1 }, bounds).catch((answer: unknown) => {
@@ -192,59 +193,6 @@ class GcsStore implements ObjectStore {
       })
     }
     return missing !== 'bucket'
-  }
-
-  /** One request, bounded, with its failure translated. */
-  async #attempt<T>(
-    call: DriverCall,
-    options: CallOptions,
-    sentBytes: number,
-    send: (gcs: GcsOperations, bounds: GcsCallOptions, attempt: DriverAttempt) => Promise<T>,
-  ): Promise<T> {
-    this.#checkOpen(call, options)
-    const { attemptTimeoutMs, bucket } = this.#settings
-    const timeoutMs = attemptTimeoutMs + Math.ceil((sentBytes / 1e6) * UPLOAD_MS_PER_MEGABYTE)
-    const attempt = new DriverAttempt(call, options.signal, this.#closing.signal)
-    try {
-      return await attempt.run(async () => {
-        attempt.allow(timeoutMs)
-        this.#connection ??= connectGcs(this.#settings)
-        const gcs = await this.#connection
-        await gcs.prepare()
-        attempt.signal.throwIfAborted()
-        attempt.sent = true
-        attempt.allow(timeoutMs)
-        return await send(gcs, { signal: attempt.signal, timeoutMs }, attempt)
-      })
-    } catch (error) {
-      throw translateError(error, call, bucket, attempt.sent)
-    }
-  }
-
-  async #readWhole(
-    call: DriverCall,
-    { generation, length, body }: GcsDownload,
-    attempt: DriverAttempt,
-  ): Promise<StoredObject> {
-    const { attemptTimeoutMs, maxBytes } = this.#settings
-    const giveUp = () => body.destroy()
-    attempt.signal.addEventListener('abort', giveUp, { once: true })
-    try {
-      if (generation === undefined) throw withoutGeneration(call, 'Unsupported')
-      const bytes = await readBody(body, length, maxBytes, call, () => attempt.allow(attemptTimeoutMs))
-      return { bytes, token: generation }
-    } catch (error) {
-      giveUp()
-      throw error
-    } finally {
-      attempt.signal.removeEventListener('abort', giveUp)
-    }
-  }
-
-  #checkOpen({ operation, key }: DriverCall, { signal }: CallOptions): void {
-    if (this.#closing.signal.aborted)
-      throw new KeelstateError('Closed', { operation, message: 'This store was closed.' })
-    throwIfAborted(signal, operation, key)
   }
 
   #name(key: string): string {

@@ -1,3 +1,5 @@
+import type { DriverCall } from '../core/driver-attempt.ts'
+import { checkDelete, checkList, checkPut, DRIVER_PAGE } from '../core/driver-checks.ts'
 import { KeelstateError, throwIfAborted } from '../core/errors.ts'
 import type {
   CallOptions,
@@ -13,8 +15,6 @@ import type {
 } from '../core/store.ts'
 import type { MemoryBucket } from './bucket.ts'
 import { type MemoryStoreOptions, parseMemoryStoreOptions } from './options.ts'
-
-const PAGE = 1_000 // keys on a page and in a delete, as in the port
 
 /**
  * A store in this process's memory, for tests and for `memory:`. Gone when the process ends.
@@ -55,20 +55,11 @@ class MemoryStore implements ObjectStore {
     options: CallOptions = {},
   ): Promise<VersionToken> {
     this.#begin('put', options, key)
-    const { maxBytes } = this.capabilities
-    if (body.length > maxBytes) {
-      throw new KeelstateError('TooLarge', {
-        operation: 'put',
-        key,
-        message: `${key} would be ${body.length} bytes; this store takes ${maxBytes}.`,
-        details: { bytes: body.length, maxBytes, notExecuted: true },
-      })
-    }
+    checkPut(callOf('put', key), body, condition, this.capabilities.maxBytes)
     const found = this.#bucket.peek(key)
     if ('ifAbsent' in condition) {
       if (found !== undefined) throw preconditionFailed(key, `${key} exists already.`)
     } else {
-      if (isImmutable(key)) throw invalidInput('put', `${key} is immutable: it can be created, not replaced.`, key)
       if (found === undefined) {
         throw new KeelstateError('NotFound', {
           operation: 'put',
@@ -84,24 +75,19 @@ class MemoryStore implements ObjectStore {
 
   async delete(keys: readonly ObjectKey[], options: CallOptions = {}): Promise<void> {
     this.#begin('delete', options)
-    if (keys.length > PAGE) throw invalidInput('delete', `${keys.length} keys were given; one call takes ${PAGE}.`)
-    const mutable = keys.find((key) => !isImmutable(key))
-    if (mutable !== undefined)
-      throw invalidInput('delete', `${mutable} is mutable: it is moved, never deleted.`, mutable)
+    checkDelete(callOf('delete', keys[0] ?? ''), keys)
     for (const key of keys) this.#bucket.remove(key)
   }
 
   async list(prefix: string, options: ListOptions = {}): Promise<ListPage> {
     this.#begin('list', options, prefix)
-    if (prefix !== '' && !prefix.endsWith('/'))
-      throw invalidInput('list', `The prefix "${prefix}" does not end in "/".`, prefix)
-    const { cursor, limit = PAGE } = options
-    if (limit < 1) throw invalidInput('list', `A page of ${limit} keys was asked for; at least 1 is needed.`, prefix)
+    const { cursor, limit = DRIVER_PAGE } = options
+    checkList(callOf('list', prefix), prefix, limit)
     const after = cursor === undefined ? undefined : Buffer.from(cursor)
     const keys = this.#bucket
       .keys()
       .filter((key) => key.startsWith(prefix) && (after === undefined || Buffer.compare(Buffer.from(key), after) > 0))
-    const page = keys.slice(0, Math.min(limit, PAGE))
+    const page = keys.slice(0, Math.min(limit, DRIVER_PAGE))
     const objects = page.map((key) => ({ key, size: this.#bucket.peek(key)!.bytes.length }))
     return page.length < keys.length ? { objects, cursor: page.at(-1)! } : { objects }
   }
@@ -116,19 +102,10 @@ class MemoryStore implements ObjectStore {
   }
 }
 
-function isImmutable(key: ObjectKey): boolean {
-  return key === 'store' || key.startsWith('objects/')
+function callOf(operation: DriverCall['operation'], key: string): DriverCall {
+  return { service: 'memory', operation, key }
 }
 
 function preconditionFailed(key: ObjectKey, message: string): KeelstateError {
   return new KeelstateError('PreconditionFailed', { operation: 'put', key, message })
-}
-
-function invalidInput(operation: string, message: string, key?: string): KeelstateError {
-  return new KeelstateError('InvalidInput', {
-    operation,
-    ...(key === undefined ? {} : { key }),
-    message,
-    details: { notExecuted: true },
-  })
 }

@@ -1,3 +1,4 @@
+import type { DriverBounds, DriverClient } from '../core/driver-connection.ts'
 import { KeelstateError } from '../core/errors.ts'
 import { withoutNodeWarning } from '../core/sdk-warning.ts'
 import type { S3Settings } from './options.ts'
@@ -13,13 +14,6 @@ export interface S3ClientSlice {
   }
 }
 
-/** How one request is bounded. */
-export interface S3CallOptions {
-  readonly signal: AbortSignal
-  /** Time until the answer begins, in ms. */
-  readonly timeoutMs: number
-}
-
 interface S3GetInput {
   Bucket: string
   Key: string
@@ -27,7 +21,7 @@ interface S3GetInput {
   ExpectedBucketOwner?: string
 }
 
-export interface S3GetOutput {
+interface S3GetOutput {
   ETag?: string
   ContentLength?: number
   Body?: AsyncIterable<Uint8Array> & { destroy?(error?: Error): unknown }
@@ -102,15 +96,14 @@ export interface S3Answered {
 }
 
 /** The four operations that the driver makes, each one request, and what `doctor` asks. */
-export interface S3Operations {
-  getObject(input: S3GetInput, call: S3CallOptions): Promise<S3GetOutput>
-  putObject(input: S3PutInput, call: S3CallOptions): Promise<S3PutOutput>
-  deleteObjects(input: S3DeleteInput, call: S3CallOptions): Promise<S3DeleteOutput>
-  listObjects(input: S3ListInput, call: S3CallOptions): Promise<S3ListOutput>
-  ask(question: S3Question, input: object, call: S3CallOptions): Promise<S3Answered>
-  /** Region and credentials, before anything is sent. Rejects with the SDK's error, or with that of the user's function. */
-  prepare(): Promise<void>
-  destroy(): void
+export interface S3Operations extends DriverClient {
+  getObject(input: S3GetInput, call: DriverBounds): Promise<S3GetOutput>
+  putObject(input: S3PutInput, call: DriverBounds): Promise<S3PutOutput>
+  deleteObjects(input: S3DeleteInput, call: DriverBounds): Promise<S3DeleteOutput>
+  listObjects(input: S3ListInput, call: DriverBounds): Promise<S3ListOutput>
+  ask(question: S3Question, input: object, call: DriverBounds): Promise<S3Answered>
+  /** When the credentials end that are used now. */
+  credentialsEnd(): Promise<Date | undefined>
 }
 
 /**
@@ -131,7 +124,7 @@ export async function connectS3(settings: S3Settings): Promise<S3Operations> {
   const own =
     settings.client === undefined ? withoutNodeWarning(() => new sdk.S3Client(clientConfig(settings))) : undefined
   const client = (settings.client ?? own) as S3ClientSlice
-  const send = async <T>(command: object, { signal, timeoutMs }: S3CallOptions): Promise<T> =>
+  const send = async <T>(command: object, { signal, timeoutMs }: DriverBounds): Promise<T> =>
     (await client.send(command as never, { abortSignal: signal, requestTimeout: timeoutMs })) as T
   return {
     getObject: (input, call) => send(new sdk.GetObjectCommand(input), call),
@@ -152,6 +145,10 @@ export async function connectS3(settings: S3Settings): Promise<S3Operations> {
         { step: 'deserialize', priority: 'low', name: 'keelstateDate' },
       )
       return { answer: await send(command, call), date }
+    },
+    async credentialsEnd() {
+      const { expiration } = Object(await client.config?.credentials?.()) as { expiration?: unknown }
+      return expiration instanceof Date && !Number.isNaN(expiration.getTime()) ? expiration : undefined
     },
     async prepare() {
       await client.config?.region?.()

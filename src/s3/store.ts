@@ -1,8 +1,7 @@
-import { setMaxListeners } from 'node:events'
-import { DriverAttempt, type DriverCall } from '../core/driver-attempt.ts'
-import { readBody } from '../core/driver-body.ts'
+import type { DriverCall } from '../core/driver-attempt.ts'
 import { checkDelete, checkList, checkPut, DRIVER_PAGE, isImmutable } from '../core/driver-checks.ts'
-import { KeelstateError, throwIfAborted } from '../core/errors.ts'
+import { DriverConnection } from '../core/driver-connection.ts'
+import { KeelstateError } from '../core/errors.ts'
 import type { Finding } from '../core/inspection.ts'
 import type {
   CallOptions,
@@ -16,7 +15,7 @@ import type {
   StoredObject,
   VersionToken,
 } from '../core/store.ts'
-import { connectS3, type S3CallOptions, type S3GetOutput, type S3Operations } from './client.ts'
+import { connectS3, type S3Operations } from './client.ts'
 import { inspectS3 } from './inspect.ts'
 import {
   formatS3Address,
@@ -28,7 +27,6 @@ import {
 import { isNoSuchKey, statusOf, translateEntry, translateError } from './translate.ts'
 
 const SERVICE = 'S3'
-const UPLOAD_MS_PER_MEGABYTE = 1_000
 
 /**
  * A store in a bucket of S3, or of a service that speaks its protocol with conditional writes.
@@ -46,8 +44,7 @@ class S3Store implements ObjectStore {
   readonly address: string
   readonly capabilities: ObjectStoreCapabilities
   readonly #settings: S3Settings
-  readonly #closing = new AbortController()
-  #connection: Promise<S3Operations> | undefined
+  readonly #connection: DriverConnection<S3Operations>
 
   constructor(settings: S3Settings) {
     this.address = formatS3Address(settings)
@@ -59,7 +56,7 @@ class S3Store implements ObjectStore {
       proofNeeded: settings.conditionalWrites !== 'trusted' && isForeignService(settings),
     }
     this.#settings = settings
-    setMaxListeners(0, this.#closing.signal) // one for each call under way
+    this.#connection = new DriverConnection(settings, () => connectS3(settings), translateError)
   }
 
   get(key: ObjectKey, options: GetOptions = {}): Promise<StoredObject | 'unchanged' | undefined> {
@@ -69,9 +66,11 @@ class S3Store implements ObjectStore {
       ...(unlessToken === undefined ? {} : { IfNoneMatch: unlessToken }),
     }
     const call: DriverCall = { service: SERVICE, operation: 'get', key }
-    return this.#attempt(call, options, 0, async (s3, bounds, attempt) => {
+    return this.#connection.attempt(call, options, 0, async (s3, bounds, attempt) => {
       try {
-        return await this.#readWhole(call, await s3.getObject(input, bounds), attempt)
+        const { ETag, ContentLength, Body } = await s3.getObject(input, bounds)
+        const download = { token: ETag, length: ContentLength, body: Body ?? nothing() }
+        return await this.#connection.readWhole(call, download, attempt, () => untagged(call, 'Unsupported'))
       } catch (error) {
         if (unlessToken !== undefined && statusOf(error) === 304) return 'unchanged'
         if (isNoSuchKey(error)) return undefined
@@ -87,7 +86,7 @@ class S3Store implements ObjectStore {
     options: CallOptions = {},
   ): Promise<VersionToken> {
     const call: DriverCall = { service: SERVICE, operation: 'put', key }
-    this.#checkOpen(call, options)
+    this.#connection.check(call, options)
     const { maxBytes, serverSideEncryption, kmsKeyId } = this.#settings
     checkPut(call, body, condition, maxBytes)
     const copy = new Uint8Array(body) // before the first await: the caller may change its own
@@ -101,7 +100,7 @@ class S3Store implements ObjectStore {
       ...(serverSideEncryption === undefined ? {} : { ServerSideEncryption: serverSideEncryption }),
       ...(kmsKeyId === undefined ? {} : { SSEKMSKeyId: kmsKeyId }),
     }
-    return this.#attempt(call, options, copy.length, async (s3, bounds) => {
+    return this.#connection.attempt(call, options, copy.length, async (s3, bounds) => {
       const { ETag } = await s3.putObject(input, bounds)
       if (ETag === undefined) throw untagged(call, 'Unavailable') // it did happen: reading back will tell
       return ETag
@@ -110,14 +109,14 @@ class S3Store implements ObjectStore {
 
   async delete(keys: readonly ObjectKey[], options: CallOptions = {}): Promise<void> {
     const call: DriverCall = { service: SERVICE, operation: 'delete', key: keys[0] ?? '' }
-    this.#checkOpen(call, options)
+    this.#connection.check(call, options)
     checkDelete(call, keys)
     if (keys.length === 0) return
     const input = {
       ...this.#bucket(),
       Delete: { Objects: keys.map((key) => ({ Key: this.#settings.prefix + key })), Quiet: true as const },
     }
-    await this.#attempt(call, options, 0, async (s3, bounds) => {
+    await this.#connection.attempt(call, options, 0, async (s3, bounds) => {
       const { Errors = [] } = await s3.deleteObjects(input, bounds)
       const refused = Errors.find(({ Code }) => Code !== 'NoSuchKey') // what is absent was to be so
       if (refused === undefined) return
@@ -128,7 +127,7 @@ class S3Store implements ObjectStore {
 
   async list(prefix: string, options: ListOptions = {}): Promise<ListPage> {
     const call: DriverCall = { service: SERVICE, operation: 'list', key: prefix }
-    this.#checkOpen(call, options)
+    this.#connection.check(call, options)
     const { cursor, limit = DRIVER_PAGE } = options
     checkList(call, prefix, limit)
     const input = {
@@ -137,7 +136,7 @@ class S3Store implements ObjectStore {
       MaxKeys: Math.min(limit, DRIVER_PAGE),
       ...(cursor === undefined ? {} : { ContinuationToken: cursor }),
     }
-    return this.#attempt(call, options, 0, async (s3, bounds) => {
+    return this.#connection.attempt(call, options, 0, async (s3, bounds) => {
       const { Contents = [], NextContinuationToken } = await s3.listObjects(input, bounds)
       const objects = Contents.map(({ Key = '', Size = 0 }) => ({
         key: Key.slice(this.#settings.prefix.length),
@@ -147,84 +146,20 @@ class S3Store implements ObjectStore {
     })
   }
 
-  async *inspect(options: CallOptions = {}): AsyncGenerator<Finding> {
-    const { attemptTimeoutMs } = this.#settings
-    yield* inspectS3(this.#settings, async (question, input = {}) => {
-      const call: DriverCall = { service: SERVICE, operation: 'get', key: '' }
-      this.#checkOpen(call, options)
-      const attempt = new DriverAttempt(call, options.signal, this.#closing.signal)
-      return await attempt.run(async () => {
-        attempt.allow(attemptTimeoutMs)
-        this.#connection ??= connectS3(this.#settings)
-        const bounds = { signal: attempt.signal, timeoutMs: attemptTimeoutMs }
-        return await (await this.#connection).ask(question, { ...this.#bucket(), ...input }, bounds)
-      })
-    })
+  async credentialsEnd(options: CallOptions = {}): Promise<Date | undefined> {
+    const call: DriverCall = { service: SERVICE, operation: 'get', key: '' }
+    return await this.#connection.attempt(call, options, 0, (s3) => s3.credentialsEnd())
   }
 
-  async close(): Promise<void> {
-    this.#closing.abort()
-    const connection = this.#connection
-    this.#connection = undefined
-    await connection?.then(
-      (s3) => s3.destroy(),
-      () => {}, // never came about
+  async *inspect(options: CallOptions = {}): AsyncGenerator<Finding> {
+    const call: DriverCall = { service: SERVICE, operation: 'get', key: '' }
+    yield* inspectS3(this.#settings, (question, input = {}) =>
+      this.#connection.ask(call, options, (s3, bounds) => s3.ask(question, { ...this.#bucket(), ...input }, bounds)),
     )
   }
 
-  /** One request, bounded, with its failure translated. */
-  async #attempt<T>(
-    call: DriverCall,
-    options: CallOptions,
-    sentBytes: number,
-    send: (s3: S3Operations, bounds: S3CallOptions, attempt: DriverAttempt) => Promise<T>,
-  ): Promise<T> {
-    this.#checkOpen(call, options)
-    const { attemptTimeoutMs, bucket } = this.#settings
-    const timeoutMs = attemptTimeoutMs + Math.ceil((sentBytes / 1e6) * UPLOAD_MS_PER_MEGABYTE)
-    const attempt = new DriverAttempt(call, options.signal, this.#closing.signal)
-    try {
-      return await attempt.run(async () => {
-        attempt.allow(timeoutMs)
-        this.#connection ??= connectS3(this.#settings)
-        const s3 = await this.#connection
-        await s3.prepare()
-        attempt.signal.throwIfAborted()
-        attempt.sent = true
-        attempt.allow(timeoutMs)
-        return await send(s3, { signal: attempt.signal, timeoutMs }, attempt)
-      })
-    } catch (error) {
-      throw translateError(error, call, bucket, attempt.sent)
-    }
-  }
-
-  async #readWhole(
-    call: DriverCall,
-    { Body, ContentLength, ETag }: S3GetOutput,
-    attempt: DriverAttempt,
-  ): Promise<StoredObject> {
-    const { attemptTimeoutMs, maxBytes } = this.#settings
-    const giveUp = () => Body?.destroy?.()
-    attempt.signal.addEventListener('abort', giveUp, { once: true })
-    try {
-      if (ETag === undefined) throw untagged(call, 'Unsupported')
-      const bytes = await readBody(Body ?? nothing(), ContentLength, maxBytes, call, () =>
-        attempt.allow(attemptTimeoutMs),
-      )
-      return { bytes, token: ETag }
-    } catch (error) {
-      giveUp()
-      throw error
-    } finally {
-      attempt.signal.removeEventListener('abort', giveUp)
-    }
-  }
-
-  #checkOpen({ operation, key }: DriverCall, { signal }: CallOptions): void {
-    if (this.#closing.signal.aborted)
-      throw new KeelstateError('Closed', { operation, message: 'This store was closed.' })
-    throwIfAborted(signal, operation, key)
+  close(): Promise<void> {
+    return this.#connection.close()
   }
 
   #bucket(): { Bucket: string; ExpectedBucketOwner?: string } {

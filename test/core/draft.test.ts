@@ -1,3 +1,4 @@
+import { brotliCompressSync, constants } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import {
   addRevision,
@@ -11,8 +12,9 @@ import {
   needsSpill,
   removeLabel,
   setLabel,
+  TailSize,
 } from '../../src/core/draft.ts'
-import { EMPTY_BODY, type HeadBody } from '../../src/core/head-body.ts'
+import { EMPTY_BODY, encodeHeadBody, type HeadBody, tailJson } from '../../src/core/head-body.ts'
 import type { RevisionRecord } from '../../src/core/record.ts'
 import { KeelstateError } from '../../src/index.ts'
 import { Random } from './random.ts'
@@ -263,6 +265,35 @@ describe('a tail', () => {
         4,
       ),
     ).toBe(false)
+  })
+
+  it('is judged alike whether its room was measured or known from what was sealed before', () => {
+    const compressed = (bytes: Uint8Array) =>
+      brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } }).length
+    let differ = 0
+    let spills = 0
+    for (let seed = 1; seed <= 40; seed++) {
+      const random = new Random(seed)
+      const size = new TailSize()
+      let body = EMPTY_BODY
+      for (let seq = 1; seq <= 60; seq++) {
+        const noise = random.bytes(random.below(seed % 3 === 0 ? 3_000 : 400))
+        body = commit(body, seq, `r${seq}`, Buffer.concat([Buffer.from('{"alike":"in all of them"}'.repeat(9)), noise]))
+        const spill = needsSpill(body, seq, size)
+        if (spill !== needsSpill(body, seq)) {
+          differ++
+          expect(spill).toBe(false) // only what fits by a few bytes may be judged to fit
+          expect(compressed(tailJson(body.tail))).toBeLessThan(6 * 1024 + 150)
+        }
+        if (spill) {
+          spills++
+          body = { ...body, tail: [], indexedSeq: seq }
+        }
+        size.sealed(body, 690 + compressed(encodeHeadBody(body))) // as a head of this body with the shortest names and one recipient
+      }
+    }
+    expect(spills).toBeGreaterThan(100)
+    expect(differ).toBeLessThan(spills / 4)
   })
 
   it('is spilled when it would have to remember for more than 64 stored revisions when they were left', () => {

@@ -2,15 +2,28 @@ import { randomBytes } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { decodeHeader } from '../../src/core/header.ts'
 import { StaticKeyProvider } from '../../src/encrypt/index.ts'
-import { bytes, KeelstateError, openStore, type Store, type VersionedDocument } from '../../src/index.ts'
+import {
+  bytes,
+  KeelstateError,
+  type ObjectStore,
+  openStore,
+  type Store,
+  type VersionedDocument,
+} from '../../src/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
+import { clouds, PREFIX } from '../clouds.ts'
 import { count, reportCounts } from '../counts.ts'
 import { Random } from './random.ts'
 
 /** What is stored, changed in every way that somebody with access to the bucket can think of, and read by a process that has the key. */
 
 const COUNT = count(10_000, 1_000)
-reportCounts(import.meta.filename, { 'changes of stored bytes': COUNT }, '3, 5, 4711')
+const ON_CLOUDS = count(500, 40)
+reportCounts(
+  import.meta.filename,
+  { 'changes of stored bytes': COUNT, 'in a bucket of each cloud': ON_CLOUDS },
+  '3, 5, 4711, 4712',
+)
 const REVISIONS = 290 // enough for an index of segments
 const key = randomBytes(32)
 const keys = () => [new StaticKeyProvider({ address: 'env:KEY', key: async () => key })]
@@ -37,8 +50,12 @@ const headOf: Record<string, string> = {
   'ledger:main': 'heads/ledger/main/~',
 }
 
-async function open(bucket: MemoryBucket): Promise<Store> {
-  return await openStore({ store: memoryStore({ bucket }), keys: keys(), memory: false, by: 'me' })
+function open(bucket: MemoryBucket): Promise<Store> {
+  return openOn(memoryStore({ bucket }))
+}
+
+async function openOn(store: ObjectStore): Promise<Store> {
+  return await openStore({ store, keys: keys(), memory: false, cache: false, by: 'me' })
 }
 
 async function makeWorld(): Promise<World> {
@@ -269,6 +286,35 @@ describe(`${COUNT} changes of stored bytes`, () => {
       ends.set(end, (ends.get(end) ?? 0) + 1)
     }
     expect(ends.get('Corrupt')).toBeGreaterThan(COUNT / 8)
+  }, 600_000)
+})
+
+describe.each(clouds)('in a bucket of $name', ({ start }) => {
+  it(`${ON_CLOUDS} such changes end the same way for who reads them with the real client`, async () => {
+    await using place = await start()
+    for (const [at, body] of world.stored) place.overwrite(`${PREFIX}/${at}`, body)
+    const random = new Random(4_712)
+    for (let n = 0; n < ON_CLOUDS; n++) {
+      const [at, { name, read }] = random.pick([...needs])
+      const before = world.stored.get(at)!
+      const change = random.pick(Object.keys(CHANGES))
+      const after = CHANGES[change]!(before, random, at)
+      if (Buffer.compare(before, after) === 0) continue
+      place.overwrite(`${PREFIX}/${at}`, after)
+      const store = await openOn(place.open())
+      const what = `change ${n}: ${change} of ${at}`
+      const error: unknown = await read(store.document(name, bytes())).then(
+        () => expect.unreachable(`${what} went unnoticed`),
+        (reason: unknown) => reason,
+      )
+      if (!KeelstateError.is(error)) throw new Error(what, { cause: error })
+      expect(['Corrupt', 'DecryptFailed', 'RolledBack', 'Unsupported'], what).toContain(error.code)
+      await store.close()
+      place.overwrite(`${PREFIX}/${at}`, before)
+    }
+    const store = await openOn(place.open())
+    for (const { name, read } of needs.values()) await read(store.document(name, bytes()))
+    await store.close()
   }, 600_000)
 })
 

@@ -81,7 +81,7 @@ function gcsEngine(): StoreEngine {
     endpoint,
     wire: gcsWire,
     unchanged: 200,
-    shortestLease: '6s',
+    shortestLease: '10s',
     locks: 'dynamodb-local',
     busy: { status: 429, code: 'rateLimitExceeded' },
     env: {},

@@ -4,12 +4,17 @@ import { registerSuite, testVerdicts, type VerdictPlace } from '../../src/testin
 import { options, reduced } from '../verdicts/reduced.ts'
 import { type StoreEngine, startProxyBefore, storeEngines } from './stores.ts'
 
+const ATTEMPT_MS = 600 // engines take their time
+
 for (const engine of storeEngines) {
   const open = () => enginePlace(engine)
-  registerSuite(reduced(testVerdicts({ name: `${engine.name}, behind the proxy`, open }, options)), {
-    describe,
-    it: it.concurrent,
-  })
+  registerSuite(
+    reduced(testVerdicts({ name: `${engine.name}, behind the proxy`, open }, { ...options, attemptMs: ATTEMPT_MS })),
+    {
+      describe,
+      it: it.concurrent,
+    },
+  )
 }
 
 /** The driver and the service's real client before a real engine, and between them the proxy that makes the faults. */

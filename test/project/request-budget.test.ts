@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { StaticKeyProvider } from '../../src/encrypt/index.ts'
 import { bytes, type ObjectStore, openStore, type Store, type VersionedDocument } from '../../src/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
+import { type CloudPlace, clouds } from '../clouds.ts'
 import { type Cost, RoundTrips } from './round-trips.ts'
 import { ROOT } from './source-files.ts'
 
@@ -14,22 +15,57 @@ const small = (): Uint8Array => Buffer.from(randomBytes(262).toString('base64').
 const large = (): Uint8Array => randomBytes(20_000)
 const any = { parent: 'any' } as const
 
+/** A store that says what was asked of it. */
+interface Counted {
+  readonly store: ObjectStore
+  /** What `work` cost. */
+  of(work: () => Promise<unknown>): Promise<Cost>
+}
+
+/** Where a store lies. */
+interface Place {
+  /** As another process has it. */
+  open(): ObjectStore
+  counted(): Counted
+}
+
 interface Bench {
-  readonly trips: RoundTrips
+  readonly place: Place
+  readonly trips: Counted
   readonly store: Store
   readonly document: VersionedDocument<Uint8Array>
   /** The same store in another process. */
   readonly elsewhere: VersionedDocument<Uint8Array>
 }
 
-async function setUp(): Promise<Bench> {
+function inMemory(): Place {
   const bucket = new MemoryBucket()
-  const other = await openStore({ store: memoryStore({ bucket }), keys: 'plaintext' })
+  const open = () => memoryStore({ bucket })
+  return { open, counted: () => new RoundTrips(open()) }
+}
+
+/** Counts what goes over the wire. How much of it follows one another is the mechanism's business, and counted in memory. */
+function onCloud({ server, open }: CloudPlace): Place {
+  return {
+    open,
+    counted: () => ({
+      store: open(),
+      async of(work) {
+        server.takeRequests()
+        await work()
+        return { requests: server.takeRequests().length, inTurn: Number.NaN }
+      },
+    }),
+  }
+}
+
+async function setUp(place: Place = inMemory()): Promise<Bench> {
+  const other = await openStore({ store: place.open(), keys: 'plaintext', memory: false })
   const { storeId } = await other.init()
-  const trips = new RoundTrips(memoryStore({ bucket }))
-  const store = await openStore({ store: trips.store, keys: 'plaintext', storeId })
+  const trips = place.counted()
+  const store = await openStore({ store: trips.store, keys: 'plaintext', storeId, memory: false })
   const name = 'shop/settings'
-  return { trips, store, document: store.document(name, bytes()), elsewhere: other.document(name, bytes()) }
+  return { place, trips, store, document: store.document(name, bytes()), elsewhere: other.document(name, bytes()) }
 }
 
 /** Each row of the README, done and counted. */
@@ -43,15 +79,14 @@ const MEASURED: Readonly<Record<string, (bench: Bench) => Promise<Cost>>> = {
     await elsewhere.commit(large(), any)
     return await trips.of(() => document.read())
   },
-  'read, over 8 KiB, read before on this machine': async () => {
-    const bucket = new MemoryBucket()
+  'read, over 8 KiB, read before on this machine': async ({ place }) => {
     const cache = mkdtempSync(join(tmpdir(), 'keelstate-budget-'))
     const keys = new StaticKeyProvider({ key: randomBytes(32) })
-    const process = (store: ObjectStore) => openStore({ store, keys, cache, storeId: '0'.repeat(32) })
-    const first = await process(memoryStore({ bucket }))
+    const process = (store: ObjectStore) => openStore({ store, keys, cache, storeId: '0'.repeat(32), memory: false })
+    const first = await process(place.open())
     await first.document('shop/settings', bytes()).commit(large(), { parent: 'none' })
     await first.close()
-    const trips = new RoundTrips(memoryStore({ bucket }))
+    const trips = place.counted()
     const next = (await process(trips.store)).document('shop/settings', bytes())
     const cost = await trips.of(() => next.read())
     rmSync(cache, { recursive: true })
@@ -115,6 +150,13 @@ describe('the request budget in README.md', () => {
 
   it.each(rows)('says what is asked of the store: $operation', async ({ operation, cost }) => {
     expect(await MEASURED[operation]!(await setUp())).toEqual(cost)
+  })
+
+  describe.each(clouds)('on the wire to $name', ({ start }) => {
+    it.each(rows)('is the same: $operation', async ({ operation, cost: { requests } }) => {
+      await using place = await start()
+      expect((await MEASURED[operation]!(await setUp(onCloud(place)))).requests).toBe(requests)
+    })
   })
 
   it('grows by one read of the head for a process that has not seen it, and by one of the store id', async () => {

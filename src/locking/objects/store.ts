@@ -8,9 +8,10 @@ import { type LockRecord, listed, parseRecord } from '../record.ts'
 const FORMAT = 'keelstate-lock/1'
 const RECORDS_AT_ONCE = 16 // that `list` reads side by side
 
-// A lease is renewed when a third of it has passed. A renewal that meets the writes of a process that works under the same lock is refused, twice at
-// worst, and comes an interval and a quarter later each time; then there has to be time left for the answers.
-const INTERVALS_PER_LEASE = 6
+// A process that works under somebody's lock writes the same record. When a renewal of the holder's comes before its own, it is refused twice, by the
+// condition and by the rate, before it can be taken two intervals and a half later: the holder must not renew again before that. It does so three
+// times in a lease.
+const INTERVALS_PER_LEASE = 10
 
 /**
  * Keeps lock records as objects beside the documents: no further service is needed. One object per document, moved by conditional writes. On a
