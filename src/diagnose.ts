@@ -3,11 +3,11 @@ import { type Environment, systemEnvironment } from './core/environment.ts'
 import { KeelstateError } from './core/errors.ts'
 import { DEFAULT_LIMITS, type Limits } from './core/retry.ts'
 import type { CallOptions, ObjectStore } from './core/store.ts'
-import type { DoctorReport } from './doctor/index.ts'
+import type { DoctorReport } from './doctor/examine.ts'
 import type { LockStore } from './locking/index.ts'
 import { openAddress, openLocks } from './open.ts'
 
-export type { DoctorReport } from './doctor/index.ts'
+export type { DoctorReport } from './doctor/examine.ts'
 
 const DEFAULT_WRITERS = 8
 const DEFAULT_ROUNDS = 25
@@ -46,7 +46,7 @@ export async function doctor(options: DoctorOptions): Promise<DoctorReport> {
   const store = typeof options.store === 'string' ? await openAddress(options.store) : options.store
   const apart =
     options.lock === undefined || options.lock === 'store' ? undefined : await openLocks(options.lock, store)
-  const { examine } = await import('./doctor/index.ts')
+  const { examine } = await import('./doctor/examine.ts')
   try {
     return await examine(
       {

@@ -19,4 +19,6 @@ export interface Finding {
 export interface Inspectable {
   /** Yields what it finds as it goes. Never rejects but with `Aborted`: what cannot be found out is a finding. */
   inspect?(options?: CallOptions): AsyncIterable<Finding>
+  /** When the credentials that are used now end, where they say so. Sends nothing to the service. */
+  credentialsEnd?(options?: CallOptions): Promise<Date | undefined>
 }

@@ -167,6 +167,16 @@ export class Store {
   }
 
   /**
+   * When the credentials end with which the store is reached, where they say so. Credentials that a provider renews are those of now.
+   *
+   * @throws {KeelstateError} `Unauthenticated` when there are none.
+   */
+  async credentialsEnd(options: CallOptions = {}): Promise<Date | undefined> {
+    this.#checkOpen()
+    return await this.#parts.store.credentialsEnd?.(options)
+  }
+
+  /**
    * Yields the locks of the store's documents, held or not, in no particular order. No key is needed: their records are clear, and unverified. One that
    * cannot be read comes with its `problem`, and hides no other.
    */

@@ -44,6 +44,8 @@ export interface DoctorReport {
   remembered: boolean
 }
 
+const AN_HOUR_MS = 60 * 60 * 1_000
+
 /** What proves that a store does what keelstate rests on. Everything else is advice. */
 const MECHANISM = [
   'create-race',
@@ -146,6 +148,8 @@ async function told(check: string, work: () => Promise<Finding | undefined>): Pr
 }
 
 async function inspect(place: Inspectable, findings: Finding[], signal: AbortSignal | undefined): Promise<void> {
+  const ending = await told('credentials', () => credentials(place, signal))
+  if (ending !== undefined) findings.push(ending)
   if (place.inspect === undefined) return
   try {
     for await (const finding of place.inspect({ signal })) findings.push(finding)
@@ -153,6 +157,19 @@ async function inspect(place: Inspectable, findings: Finding[], signal: AbortSig
     if (KeelstateError.is(error, 'Aborted')) throw error
     const why = error instanceof Error ? error.message : String(error)
     findings.push({ check: 'settings', verdict: 'unknown', says: `The settings could not be asked for: ${why}` })
+  }
+}
+
+async function credentials(place: Inspectable, signal: AbortSignal | undefined): Promise<Finding | undefined> {
+  const end = await place.credentialsEnd?.({ signal })
+  if (end === undefined) return undefined
+  const [check, says] = ['credentials', `The credentials end at ${end.toISOString()}.`]
+  if (end.getTime() - Date.now() > AN_HOUR_MS) return { check, verdict: 'ok', says }
+  return {
+    check,
+    verdict: 'warning',
+    says,
+    todo: 'Unless they are renewed by themselves, sign in again before longer work.',
   }
 }
 

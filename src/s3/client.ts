@@ -102,6 +102,8 @@ export interface S3Operations extends DriverClient {
   deleteObjects(input: S3DeleteInput, call: DriverBounds): Promise<S3DeleteOutput>
   listObjects(input: S3ListInput, call: DriverBounds): Promise<S3ListOutput>
   ask(question: S3Question, input: object, call: DriverBounds): Promise<S3Answered>
+  /** When the credentials end that are used now. */
+  credentialsEnd(): Promise<Date | undefined>
 }
 
 /**
@@ -143,6 +145,10 @@ export async function connectS3(settings: S3Settings): Promise<S3Operations> {
         { step: 'deserialize', priority: 'low', name: 'keelstateDate' },
       )
       return { answer: await send(command, call), date }
+    },
+    async credentialsEnd() {
+      const { expiration } = Object(await client.config?.credentials?.()) as { expiration?: unknown }
+      return expiration instanceof Date && !Number.isNaN(expiration.getTime()) ? expiration : undefined
     },
     async prepare() {
       await client.config?.region?.()

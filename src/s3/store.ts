@@ -146,6 +146,11 @@ class S3Store implements ObjectStore {
     })
   }
 
+  async credentialsEnd(options: CallOptions = {}): Promise<Date | undefined> {
+    const call: DriverCall = { service: SERVICE, operation: 'get', key: '' }
+    return await this.#connection.attempt(call, options, 0, (s3) => s3.credentialsEnd())
+  }
+
   async *inspect(options: CallOptions = {}): AsyncGenerator<Finding> {
     const call: DriverCall = { service: SERVICE, operation: 'get', key: '' }
     yield* inspectS3(this.#settings, (question, input = {}) =>

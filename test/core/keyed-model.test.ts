@@ -2,10 +2,12 @@ import { describe, expect, it } from 'vitest'
 import { type Environment, systemEnvironment } from '../../src/core/environment.ts'
 import { KeelstateError, type KeyedDocument, openStore, type RevisionInfo } from '../../src/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
+import { count, reportCounts } from '../counts.ts'
 import { Random } from './random.ts'
 import { STORE_ID } from './workbench.ts'
 
-const RUNS = process.env.KEELSTATE_PROVE === undefined ? 5 : 400
+const RUNS = count(400, 5)
+reportCounts(import.meta.filename, { runs: RUNS }, `1–${RUNS}`)
 const STEPS = 160
 const PROCESSES = 3
 const KEYS = 60

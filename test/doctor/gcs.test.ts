@@ -2,8 +2,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type GcsStoreOptions, gcsStore } from '../../src/gcs/index.ts'
 import { type DoctorReport, doctor, json, openStore } from '../../src/index.ts'
 import { type GcsServer, startGcsServer } from '../../src/testing/index.ts'
+import { count, reportCounts } from '../counts.ts'
 
-const rounds = Number(process.env.KEELSTATE_PROVE ? 200 : 3)
+const rounds = count(200, 3)
+reportCounts(import.meta.filename, { 'rounds of races': rounds })
 
 let server: GcsServer
 

@@ -4,8 +4,10 @@ import { type DoctorReport, doctor, openStore } from '../../src/index.ts'
 import type { LockKey, LockRecord, LockStore } from '../../src/locking/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
 import { MemoryLockTable, memoryLockStore } from '../../src/testing/index.ts'
+import { count, reportCounts } from '../counts.ts'
 
-const rounds = Number(process.env.KEELSTATE_PROVE ? 200 : 5)
+const rounds = count(200, 5)
+reportCounts(import.meta.filename, { 'rounds of races': rounds })
 
 const refused = (key: LockKey) => new KeelstateError('PreconditionFailed', { message: `${key.identity} has moved.` })
 const bad = ({ findings }: DoctorReport): string[] =>

@@ -3,8 +3,10 @@ import { proofKey } from '../../src/core/proof.ts'
 import { type DoctorReport, doctor, type Finding, json, KeelstateError, openStore } from '../../src/index.ts'
 import { type S3StoreOptions, s3Store } from '../../src/s3/index.ts'
 import { type S3Server, startS3Server } from '../../src/testing/index.ts'
+import { PROVE, reportCounts } from '../counts.ts'
 
-const rounds = Number(process.env.KEELSTATE_PROVE ? 200 : 3)
+const rounds = PROVE ? 200 : 3
+reportCounts(import.meta.filename, { 'rounds of races': rounds })
 const PREFIX = 'team/prod/'
 
 let server: S3Server

@@ -5,8 +5,11 @@ import { GcpKmsProvider, type WrappedKey } from '../../src/encrypt/index.ts'
 import { GCP_KMS_ERRORS } from '../../src/encrypt/providers/gcp-kms/errors.ts'
 import { type FaultAction, type GcpKmsKey, type GcpKmsServer, startGcpKmsServer } from '../../src/testing/index.ts'
 import { assertHides, everythingShown } from '../../src/testing/key-provider/context.ts'
-import { count } from '../counts.ts'
+import { count, reportCounts } from '../counts.ts'
 import { refusal, SCOPE, SeededBytes } from './fixtures.ts'
+
+const DAMAGED = count(400, 16)
+reportCounts(import.meta.filename, { 'damaged answers': DAMAGED })
 
 const FOREVER = { times: Number.POSITIVE_INFINITY }
 const TOKEN = 'token-that-nobody-may-see'
@@ -244,7 +247,7 @@ describe('what is changed on the way to Cloud KMS or back', () => {
   it('never gives another data key or another wrapped key, whichever bit of an answer is flipped', async () => {
     const random = new SeededBytes('damaged answers')
     const provider = provide()
-    for (let n = 0; n < count(400, 16); n += 1) {
+    for (let n = 0; n < DAMAGED; n += 1) {
       server.faults.add({}, { do: 'corrupt', at: random.below(400) })
       if (n % 2 === 0) expect(Buffer.from(await provider.unwrap(wrapped, SCOPE))).toEqual(DATA_KEY)
       else {

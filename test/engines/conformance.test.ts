@@ -4,16 +4,15 @@ import type { ObjectStore } from '../../src/core/store.ts'
 import { type ObjectStoreHarness, testObjectStore } from '../../src/testing/object-store.ts'
 import type { FaultProxy } from '../../src/testing/proxy.ts'
 import { registerSuite } from '../../src/testing/suite.ts'
-import { count } from './engines.ts'
+import { count, reportCounts } from '../counts.ts'
 import { type StoreEngine, startProxyBefore, storeEngines } from './stores.ts'
+
+const ROUNDS = count(50, 5)
+reportCounts(import.meta.filename, { 'rounds of races': ROUNDS })
 
 for (const engine of storeEngines) {
   for (const versioning of [false, true]) {
-    registerSuite(
-      testObjectStore(harness(engine, versioning), { rounds: count(50, 10) }),
-      { describe, it },
-      20 * 60_000,
-    )
+    registerSuite(testObjectStore(harness(engine, versioning), { rounds: ROUNDS }), { describe, it }, 20 * 60_000)
   }
 }
 

@@ -3,11 +3,12 @@ import { describe, expect, it } from 'vitest'
 import { type DoctorReport, doctor, openStore } from '../../src/index.ts'
 import { dynamoDbLockStore } from '../../src/locking/index.ts'
 import { memoryStore } from '../../src/memory/index.ts'
+import { count, reportCounts } from '../counts.ts'
 import { dynamoDbEngines } from './aws.ts'
-import { count } from './engines.ts'
 import { storeEngines } from './stores.ts'
 
 const rounds = count(100, 5)
+reportCounts(import.meta.filename, { 'rounds of races': rounds })
 
 const unsafe = ({ findings }: DoctorReport): string[] =>
   findings.filter(({ verdict }) => verdict === 'unsafe').map(({ check }) => check)

@@ -2,14 +2,15 @@ import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { bytes, openStore, type Store } from '../../src/index.ts'
 import type { FaultAction, FaultProxy, FaultRule } from '../../src/testing/index.ts'
+import { count, reportCounts } from '../counts.ts'
 import { randomFrom } from '../file/random.ts'
-import { count } from './engines.ts'
 import { begin, judge, LoadedProcess } from './mixed-load.ts'
 import { type StoreEngine, startProxyBefore, storeEngines } from './stores.ts'
 
 const SMALL = 350
 const LARGE = 20_000
 const CALLS = count(300, 50) // of each process under load
+reportCounts(import.meta.filename, { 'calls of each process': CALLS }, '0–2, 4')
 
 const ATTEMPT_MS = 1_000
 const PATIENCE = [30_000, 30_000, 1_500] // of each process, for one call, in ms: the last one gives up soon

@@ -4,11 +4,12 @@ import { KeelstateError } from '../../src/core/errors.ts'
 import { json, openStore, type Store } from '../../src/index.ts'
 import { dynamoDbLockStore } from '../../src/locking/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
+import { count, reportCounts } from '../counts.ts'
 import { dynamoDbEngines } from './aws.ts'
-import { count } from './engines.ts'
 
 const RACERS = 16
 const ROUNDS = count(200, 20)
+reportCounts(import.meta.filename, { 'rounds of races': ROUNDS, racers: RACERS })
 
 for (const engine of dynamoDbEngines) {
   const { endpoint, region, credentials } = engine

@@ -7,8 +7,6 @@ import {
 } from '@aws-sdk/client-s3'
 import type { S3Engine } from '../../src/testing/s3-matrix/index.ts'
 
-export { count } from '../counts.ts'
-
 /** A service that runs for the tests, and how clients reach it. */
 export interface RunningService<N extends string> {
   readonly name: N

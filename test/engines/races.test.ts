@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { KeelstateError } from '../../src/core/errors.ts'
 import type { ObjectStore, PutCondition } from '../../src/core/store.ts'
-import { count } from './engines.ts'
+import { count, reportCounts } from '../counts.ts'
 import { type StoreEngine, storeEngines } from './stores.ts'
 
 const WRITERS = 16
-const ROUNDS = count(200, 50)
+const ROUNDS = count(200, 20)
+reportCounts(import.meta.filename, { 'rounds of races': ROUNDS, writers: WRITERS })
 
 for (const engine of storeEngines) {
   for (const versioning of [false, true]) {

@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { describe, it } from 'vitest'
 import { registerSuite, testVerdicts, type VerdictPlace } from '../../src/testing/index.ts'
+import { reportCounts } from '../counts.ts'
 import { options, reduced } from '../verdicts/reduced.ts'
 import { type StoreEngine, startProxyBefore, storeEngines } from './stores.ts'
+
+reportCounts(import.meta.filename, { 'writes of others': options.others! })
 
 const ATTEMPT_MS = 600 // engines take their time
 

@@ -6,12 +6,14 @@ import { expect, it } from 'vitest'
 import { deployment } from '../../src/deployments/index.ts'
 import { cloudOf } from '../clouds.ts'
 import { Random } from '../core/random.ts'
+import { count, reportCounts } from '../counts.ts'
 import { bundle } from './bundle.ts'
 import { cloudPlace, filePlace, type Place } from './places.ts'
 import { resource } from './resources.ts'
 
 const applier = await bundle(new URL('programs/applier.ts', import.meta.url))
-const ROUNDS = process.env.KEELSTATE_PROVE === undefined ? 8 : 300
+const ROUNDS = count(300, 8)
+reportCounts(import.meta.filename, { rounds: ROUNDS })
 const AT_ONCE = 40 // resources that one process would create
 
 /** Runs a process that creates resources from `from` on, kills it, and tells what it had said. */

@@ -6,6 +6,7 @@ import type { LockHolder, LockOptions, VersionedDocument } from '../../index.ts'
 import { usage } from '../arguments.ts'
 import { runChild } from '../child.ts'
 import { type Call, type Command, defineCommand } from '../command.ts'
+import { warnOfCredentials } from '../credentials.ts'
 import { durationText, parseDuration } from '../durations.ts'
 import { breakCommand, lockJson } from '../locks.ts'
 import { shown } from '../text.ts'
@@ -13,6 +14,7 @@ import { giveUp, takeLock, WAIT_OPTION } from '../under-lock.ts'
 
 const DEFAULT_LEASE = '30m'
 const MIN_LEASE_MS = 1_000
+const LONG_RUN_MS = 60 * 60 * 1_000 // how long a command runs is not known: one that is shorter is not worth a word
 const MAX_LEASE_MS = 24 * 60 * 60 * 1_000
 
 const options = {
@@ -37,11 +39,15 @@ async function lock(call: Call<typeof options>): Promise<Locked> {
   if (rest !== undefined && call.output.json)
     throw usage('lock', '--json and a command exclude each other: standard output is the command’s.')
   const leaseMs = duration === undefined ? undefined : leaseOf(duration)
-  const document = stateDocument(await call.open(), name)
+  const store = await call.open()
+  const document = stateDocument(store, name)
   const shared = { operation: 'lock', content: false, ...(reason !== undefined && { reason }) }
-  if (rest !== undefined)
+  if (rest !== undefined) {
+    await warnOfCredentials(call, store, LONG_RUN_MS, 'a command of an hour would')
     return await holdFor(call, document, rest, { ...shared, ...(leaseMs !== undefined && { leaseMs }) })
+  }
   const lease = { leaseMs: leaseMs ?? leaseOf(DEFAULT_LEASE), heartbeat: false }
+  await warnOfCredentials(call, store, lease.leaseMs, 'the lock does')
   const held = await takeLock(call, document, { ...shared, ...lease })
   const { owner } = held
   held.leave()

@@ -1,1 +1,0 @@
-export { type DoctorReport, type ExamineParts, examine } from './examine.ts'
