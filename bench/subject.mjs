@@ -5,7 +5,7 @@ import { memoryStore } from 'keelstate/memory'
 
 process.env.KEELSTATE_BENCH_A = randomBytes(32).toString('base64')
 process.env.KEELSTATE_BENCH_B = randomBytes(32).toString('base64')
-const KEYS = ['env:KEELSTATE_BENCH_A', 'env:KEELSTATE_BENCH_B']
+export const KEYS = ['env:KEELSTATE_BENCH_A', 'env:KEELSTATE_BENCH_B']
 
 /** A memory store that keeps a list of its requests: `{ call, key, bytes }`. */
 export function countingStore(bucket) {

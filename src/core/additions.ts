@@ -89,6 +89,12 @@ class Upload {
     this.#opening.contents.set(reference.object, bytes) // what was uploaded need not be read back
     return { reference }
   }
+
+  /** SHA-256 of a body; of one that was uploaded, it is known. */
+  digestOf(bytes: Uint8Array): string {
+    const last = this.#last?.bytes === bytes ? this.#last.prepared : undefined
+    return last !== undefined && 'upload' in last ? last.upload.digest : digestOf(bytes)
+  }
 }
 
 /** A body to be added: stored as a change of what is current where that is much less. */
@@ -132,8 +138,8 @@ class BodyAddition<T> implements Addition<T> {
     const placed = { type: this.#type, value: () => this.#value }
     const delta = await this.#deltaOn(draft, deadline)
     if (delta !== undefined) return { ...placed, ...(await placeDelta(delta, this.#upload, draft, deadline)) }
-    this.#digest ??= digestOf(this.#body)
     const content = await this.#upload.content(this.#body, draft, deadline)
+    this.#digest ??= this.#upload.digestOf(this.#body)
     return {
       ...placed,
       content: {
@@ -224,7 +230,7 @@ class ChangeAddition<T, C> implements Addition<T> {
     }
     const body = form.join(parts)
     const content = await this.#upload.content(body, draft, deadline)
-    return { ...placed, content: { content, bytes: body.length, digest: digestOf(body), parts: true } }
+    return { ...placed, content: { content, bytes: body.length, digest: this.#upload.digestOf(body), parts: true } }
   }
 
   /** The parts of what is current, and whether a delta may stand on it as it is stored. */

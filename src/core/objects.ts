@@ -10,6 +10,8 @@ import type { DocumentKeys } from './sealer.ts'
 /** An object that was uploaded and is not referred to yet. */
 export interface Upload {
   readonly reference: ObjectReference
+  /** SHA-256 of the body, base64. */
+  readonly digest: string
   /** Seq of a head that was known before the upload began; 0 when there was none. A later barrier may have collected it. */
   readonly knownSeq: number
 }
@@ -48,7 +50,8 @@ export async function uploadObject(
   })
   const sha256 = createHash('sha256').update(sealed.bytes).digest('base64')
   if (!isClear(decodeHeader(sealed.bytes, key))) access.objects?.put(sha256, sealed.bytes)
-  return { reference: { object: id, sha256, key: hex(keys.keyId), length: sealed.bytes.length }, knownSeq }
+  const reference = { object: id, sha256, key: hex(keys.keyId), length: sealed.bytes.length }
+  return { reference, digest: Buffer.from(sealed.bodySha256).toString('base64'), knownSeq }
 }
 
 /** Says that an object which a head refers to is not there: collected, or lost. Core's own; never reaches a caller. */

@@ -17,6 +17,8 @@ export interface SealedMessage {
   bytes: Uint8Array
   /** Of an object: the id that it is stored under, the first 16 bytes of its message id. Empty for a head. */
   objectId: Uint8Array
+  /** SHA-256 of the body that was sealed: it was needed for the message id, and hashing it once more would take a large body's time twice. */
+  bodySha256: Uint8Array
 }
 
 /**

@@ -59,7 +59,7 @@ export async function sealMessage(
   bytes.set(messageId, clear.length)
   bytes.set(keys.commitment, clear.length + MESSAGE_ID_BYTES)
   await sealSegments(keys, SEGMENT_LOG2, payload, bytes.subarray(start), pace)
-  return { bytes, objectId: header.type === 'object' ? header.objectId : new Uint8Array(0) }
+  return { bytes, objectId: header.type === 'object' ? header.objectId : new Uint8Array(0), bodySha256: plaintextHash }
 }
 
 /**

@@ -65,12 +65,13 @@ class PlaintextDocumentKeys implements DocumentKeys {
     refuseTooLarge(body, this.#context.maxBytes)
     const pace = new Pace()
     const random = this.#context.environment.randomBytes(32)
-    const messageId = sha256(Buffer.concat([random, await pacedSha256([body], pace)]))
+    const bodySha256 = await pacedSha256([body], pace)
+    const messageId = sha256(Buffer.concat([random, bodySha256]))
     const header = completeHeader(fields, this.keyId, this.keyTable, messageId)
     const clear = encodeHeader(header, TREATMENT)
     const checksum = await pacedSha256([clear, messageId, body], pace)
     const bytes = Buffer.concat([clear, messageId, checksum, body])
-    return { bytes, objectId: header.type === 'object' ? header.objectId : new Uint8Array(0) }
+    return { bytes, objectId: header.type === 'object' ? header.objectId : new Uint8Array(0), bodySha256 }
   }
 
   async open(message: ParsedMessage, key: string): Promise<Uint8Array> {

@@ -27,6 +27,7 @@ export function encode(value: unknown, shape: Shape, context: Context, options: 
   return sink.finish()
 }
 
+const MARGIN = 1.02 // of what a long list is expected to take, judged by its first run
 const RUN = 32 // elements of a list that go through JSON.stringify together; some tens of kB of a snapshot
 
 class Writer {
@@ -102,11 +103,14 @@ class Writer {
     if (!Array.isArray(value)) throw this.refuse(path, 'a list', value)
     const depth = path.length + 1
     const separator = (first: boolean) => (first ? '[' : ',') + lineStart(this.layout, depth)
+    const long = value.length > 2 * RUN
+    const start = long ? this.sink.length : 0
     let run: unknown[] = [] // neighbours up to `i` that JSON.stringify can write
     const writeRun = (i: number) => {
       if (run.length === 0) return
       this.sink.put(separator(i === run.length))
       this.sink.put(native(run, depth, this.layout))
+      if (i === RUN && long) this.sink.expect(Math.ceil((value.length / RUN) * (this.sink.length - start) * MARGIN))
       run = []
     }
     for (const [i, item] of value.entries()) {

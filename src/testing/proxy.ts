@@ -18,6 +18,10 @@ export interface ProxiedRequest extends FaultTarget {
   readonly path: string
   /** The status of each answer that the server gave to it, seen by the client or not; 0 where the server hung up instead. */
   readonly statuses: readonly number[]
+  /** When it had arrived, in ms of `performance.now()`. */
+  readonly arrivedAt: number
+  /** When it was answered, or given up; `undefined` until then. */
+  readonly endedAt: number | undefined
 }
 
 /** A running proxy; see {@link startFaultProxy}. */
@@ -56,6 +60,7 @@ export async function startFaultProxy(target: string | URL, protocol: WireProtoc
 
 interface LoggedRequest extends ProxiedRequest {
   readonly statuses: number[]
+  endedAt: number | undefined
 }
 
 class RunningProxy implements FaultProxy {
@@ -133,13 +138,14 @@ class RunningProxy implements FaultProxy {
   async #handle(request: HttpMessage, client: Socket): Promise<void> {
     const [method = '', path = ''] = request.startLine.split(' ')
     const target = this.#protocol.describe(method, path, request.bytes.toString('latin1', 0, request.bodyStart))
-    const logged: LoggedRequest = { ...target, path, statuses: [] }
+    const logged: LoggedRequest = { ...target, path, statuses: [], arrivedAt: performance.now(), endedAt: undefined }
     this.requests.push(logged)
     if (this.latencyMs > 0) await systemEnvironment.sleep(this.latencyMs, this.#closing.signal).catch(() => {})
 
     if (this.#cuts.take(target) !== undefined) {
       await this.#deliver(request.bytes.subarray(0, request.bytes.length / 2), 'then-reset')
       client.resetAndDestroy()
+      logged.endedAt = performance.now()
       return
     }
     const exchange: FaultyExchange<HttpMessage | undefined> = {
@@ -165,6 +171,7 @@ class RunningProxy implements FaultProxy {
       },
     }
     await performExchange(exchange, this.faults.take(target), systemEnvironment, this.#closing.signal)
+    logged.endedAt = performance.now()
   }
 
   /** Sends bytes to the server on a connection of their own; resolves to the whole answer, or to nothing when the server hung up. */

@@ -185,7 +185,9 @@ export class VirtualMachine implements Environment {
   }
 
   randomBytes(length: number): Uint8Array {
-    return Uint8Array.from({ length }, () => Math.floor(this.#time.random() * 256))
+    const bytes = new Uint8Array(length)
+    for (let at = 0; at < length; at++) bytes[at] = Math.floor(this.#time.random() * 256)
+    return bytes
   }
 
   random(): number {

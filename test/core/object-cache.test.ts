@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { defaultCacheFolder, FolderObjectCache } from '../../src/core/object-cache.ts'
-import { bytes, type ObjectStore, type OpenStoreOptions, openStore } from '../../src/index.ts'
+import { bytes, type ObjectStore, type OpenStoreOptions, openStore, type Store } from '../../src/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
 import { type CountingStore, countingStore } from '../../src/testing/index.ts'
 import { STORE_ID } from './workbench.ts'
@@ -23,10 +23,14 @@ import { STORE_ID } from './workbench.ts'
 process.env.OBJECT_CACHE_KEY = randomBytes(32).toString('base64')
 
 let folder: string
+const opened: Store[] = []
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'keelstate-cache-'))
 })
-afterEach(() => rm(folder, { recursive: true, force: true }))
+afterEach(async () => {
+  for (const store of opened.splice(0)) await store.close() // what it keeps is written by then
+  await rm(folder, { recursive: true, force: true })
+})
 
 const LARGE = Buffer.from('a body that no disk of a reader may hold in the clear. '.repeat(400))
 const objects = () => join(folder, 'objects')
@@ -44,6 +48,7 @@ async function machine(bucket: MemoryBucket, options: Partial<OpenStoreOptions> 
     cache: folder,
     ...options,
   })
+  opened.push(store)
   return { counted, store, doc: store.document('doc', bytes()) }
 }
 

@@ -129,7 +129,7 @@ describe('changes of a deployment', () => {
       expect(await raw.verify()).toMatchObject({ ok: true, revisions: kept.size })
     }
     expect(deltas).toBeGreaterThan(RUNS * 15)
-  })
+  }, 1_200_000)
 
   it('stand on what an earlier build wrote whole, and on what somebody pushed otherwise than the contract writes it', async () => {
     const { raw, prod } = await open()

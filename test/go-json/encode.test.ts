@@ -33,6 +33,23 @@ describe('writing', () => {
     expect(decode(Buffer.from(written), shape, context)).toEqual({ items })
   })
 
+  it.each([
+    ['grow', (i: number) => i],
+    ['shrink', (i: number) => 400 - i],
+    ['stay as they are', () => 100],
+  ])('is the same for a long list whose elements %s', (_, size) => {
+    const items = Array.from({ length: 400 }, (_, i) => ({ name: `${i} <é😀\u2028>`.repeat(1 + size(i)) }))
+    const expected = JSON.stringify({ items }, null, 2)
+      .replaceAll('<', '\\u003c')
+      .replaceAll('>', '\\u003e')
+      .replaceAll('\u2028', '\\u2028')
+    const written = encode({ items }, shape, context)
+    expect(Buffer.from(written).equals(Buffer.from(expected))).toBe(true)
+    expect(Buffer.from(encode(items, shapes.list(item), context, { end: '\n' })).toString()).toBe(
+      `${JSON.stringify(items, null, 2).replaceAll('<', '\\u003c').replaceAll('>', '\\u003e').replaceAll('\u2028', '\\u2028')}\n`,
+    )
+  })
+
   it('sorts names by their bytes, which is neither the order of JavaScript objects nor that of its strings', () => {
     const names = ['10', '2', '010', 'B', 'a', 'é', '\uffff', '😀', '', ' ', '-1']
     const sorted = ['', ' ', '-1', '010', '10', '2', 'B', 'a', 'é', '\uffff', '😀']

@@ -29,6 +29,8 @@ const options = {
   ...LOCK_OPTIONS,
 } as const
 
+const COMPARED_BYTES = 64 * 1024 * 1024 // what a store keeps of opened contents; larger ones are stored whole
+
 interface Pushed {
   name: string
   dryRun: boolean
@@ -60,7 +62,7 @@ async function push(call: Call<typeof options>): Promise<Pushed> {
   }
   if (dryRun) return await compare(await currentInfo(document, signal))
   // A snapshot is stored as a change of the one before, which is read for that.
-  const content = detectBodyType(body) === 'snapshot'
+  const content = body.length <= COMPARED_BYTES && detectBodyType(body) === 'snapshot'
   return await underLock(call, document, { operation: 'push', content }, async (held) => {
     const compared = await compare(held.currentInfo, content ? held.current?.value : undefined)
     const { unchanged, type } = compared

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { systemEnvironment } from '../../core/environment.ts'
 import { KeelstateError } from '../../core/errors.ts'
-import { envKey, newSnapshot, type Snapshot, sortRevisions } from '../../deployments/index.ts'
+import { encodeSnapshot, envKey, newSnapshot, type Snapshot, sortRevisions } from '../../deployments/index.ts'
 import type { BackendContext } from '../backend.ts'
 import type { SuiteCase } from '../suite.ts'
 
@@ -26,6 +26,11 @@ export async function rejects(work: Promise<unknown>, code: string, says = ''): 
     assert.ok(error.message.includes(says), `${JSON.stringify(error.message)} does not say ${JSON.stringify(says)}`)
     return true
   })
+}
+
+/** A snapshot as its file has it. */
+function textOf(snapshot: Snapshot): string {
+  return Buffer.from(encodeSnapshot(snapshot)).toString()
 }
 
 export const backendRevisionCases: readonly SuiteCase<BackendContext>[] = [
@@ -102,6 +107,26 @@ export const backendRevisionCases: readonly SuiteCase<BackendContext>[] = [
       const second = await backend.commit(snapshotOf('b'))
       assert.equal(await backend.currentRev(), second)
       assert.deepEqual(await backend.list(), [first, second])
+    },
+  },
+  {
+    name: 'a change is committed as the whole that it makes, and needs a snapshot to change',
+    async run({ open }) {
+      const backend = await (await open()).backend(PROD)
+      const entry = (n: number, mark: string) =>
+        ({ address: `node-${n}`, type: 'leaf', kind: 'k', outputs: { mark: mark.repeat(100) } }) as const
+      await assert.rejects(backend.commit({ put: [entry(1, 'a')] }))
+      const whole = snapshotOf('a')
+      whole.entries = Array.from({ length: 60 }, (_, n) => entry(n, 'a'))
+      const first = await backend.commit(whole)
+      const second = await backend.commit({ put: [entry(7, 'b'), entry(60, 'c')], delete: ['node-3', 'none'] })
+      await backend.commit({ outputs: { done: true } })
+      const isWhole = (found: Snapshot, expected: Snapshot) => assert.equal(textOf(found), textOf(expected))
+      isWhole(await backend.get(first), whole)
+      const entries = whole.entries.with(7, entry(7, 'b')).concat(entry(60, 'c'))
+      const next = { ...whole, entries: entries.filter(({ address }) => address !== 'node-3') }
+      isWhole(await backend.get(second), next)
+      isWhole(await backend.current(), { ...next, outputs: { done: true } })
     },
   },
   {

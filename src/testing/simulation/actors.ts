@@ -4,7 +4,7 @@ import type { Call } from './profiles.ts'
 import type { Brought, Process, Scene, Value } from './scene.ts'
 
 const LARGE_BYTES = 9_000 // more than travels in the head
-const BATCH = [2, 4] as const
+const BATCH = [2, 5] as const
 
 /** Does what these weights say, until there is enough. */
 export async function work(scene: Scene, process: Process, calls: Partial<Record<Call, number>>): Promise<void> {

@@ -114,8 +114,10 @@ export class Trial {
   }
 
   /** Plans a fault, and checks at the end that it happened. */
-  plan(match: FaultMatch, action: FaultAction): void {
-    this.#rules.push(this.faults.add(match, action))
+  plan(match: FaultMatch, action: FaultAction): FaultRule {
+    const rule = this.faults.add(match, action)
+    this.#rules.push(rule)
+    return rule
   }
 
   hold(match: FaultMatch, options?: { when: 'before' | 'after' }): Hold {

@@ -16,6 +16,8 @@ const zombies = (about: string, ...more: Partial<Profile>[]) =>
       work: [1, 3],
       thinkMs: 4_000,
       pauseMs: 1_000,
+      waitMs: 30_000,
+      large: 0,
       troubleMs: 4_000,
       troubles: { freeze: 1 },
       stopMs: [11_000, 20_000],
