@@ -1,5 +1,5 @@
 import { KMSClient } from '@aws-sdk/client-kms'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { DocumentScope } from '../../src/core/header.ts'
 import { AwsKmsProvider, type KeyProvider, StaticKeyProvider } from '../../src/encrypt/index.ts'
 import { KeySealer } from '../../src/encrypt/sealer.ts'
@@ -250,15 +250,14 @@ describe('a key of AWS KMS', () => {
 
   it('is opened by its address', async () => {
     const address = `aws-kms:alias/state?region=us-east-1&endpoint=${server.endpoint}`
-    const environment = { AWS_ACCESS_KEY_ID: 'writer', AWS_SECRET_ACCESS_KEY: 'secret-of-the-writer' }
-    const before = { ...process.env }
-    Object.assign(process.env, environment)
+    vi.stubEnv('AWS_ACCESS_KEY_ID', 'writer')
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'secret-of-the-writer')
     try {
       await using store = await openStore({ store: 'memory:', keys: address })
       await store.document('shop/prod', json()).commit({ n: 1 }, { parent: 'none' })
       expect((await store.document('shop/prod', json<{ n: number }>()).read())?.value).toEqual({ n: 1 })
     } finally {
-      process.env = before
+      vi.unstubAllEnvs()
     }
     expect(asked()).toEqual(['GenerateDataKey'])
   })

@@ -1,5 +1,5 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { documentName } from '../../src/core/names.ts'
 import { json, openStore } from '../../src/index.ts'
 import { dynamoDbLockStore, type LockKey, parseDynamoDbAddress } from '../../src/locking/index.ts'
@@ -45,9 +45,8 @@ describe('an address of a lock table', () => {
     const table = await createLockTable(dynalite)
     const lock = `dynamodb://${table}?region=${REGION}&endpoint=${encodeURIComponent(dynalite.endpoint)}`
     const bucket = new MemoryBucket()
-    const before = { ...process.env }
-    process.env.AWS_ACCESS_KEY_ID = dynalite.credentials.accessKeyId
-    process.env.AWS_SECRET_ACCESS_KEY = dynalite.credentials.secretAccessKey
+    vi.stubEnv('AWS_ACCESS_KEY_ID', dynalite.credentials.accessKeyId)
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', dynalite.credentials.secretAccessKey)
     try {
       const open = async () =>
         (await openStore({ store: memoryStore({ bucket }), keys: 'plaintext', lock })).document(
@@ -66,7 +65,7 @@ describe('an address of a lock table', () => {
       await left.withLock({ operation: 'z' }, (next) => expect(next.current?.value).toBe(2))
       expect(bucket.keys().filter((key) => key.startsWith('locks/'))).toEqual([])
     } finally {
-      process.env = before
+      vi.unstubAllEnvs()
     }
   })
 })
