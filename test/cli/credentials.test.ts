@@ -46,6 +46,7 @@ describe('credentials that end', () => {
   })
 
   it('and do not say when are no matter either', async () => {
+    vi.stubEnv('AWS_CREDENTIAL_EXPIRATION', undefined)
     expect((await at.ok(['lock', 'shop/three', '--for', '12h'])).stderr).not.toContain('warning')
   })
 
