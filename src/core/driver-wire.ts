@@ -29,6 +29,7 @@ export class Wire {
 
   close(): void {
     for (const channel of CHANNELS) unsubscribe(channel, this.#onRequest)
+    this.#calls.disable() // else Node goes on to hand it from promise to promise, of the whole process
   }
 }
 
