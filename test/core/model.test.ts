@@ -6,7 +6,7 @@ import { count, reportCounts } from '../counts.ts'
 import { Random } from './random.ts'
 import { STORE_ID } from './workbench.ts'
 
-const RUNS = count(1_000, 10)
+const RUNS = count(1_000, 6)
 const STEPS = 220
 const PROCESSES = 3
 reportCounts(import.meta.filename, { runs: RUNS, 'steps of each': STEPS, processes: PROCESSES }, `1–${RUNS}`)
