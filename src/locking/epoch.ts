@@ -69,10 +69,15 @@ export async function claimHead(
   throw leaseLost(writer.access.identity, 'others kept changing the document before it could be claimed')
 }
 
-/** A record that was made anew, or whose fence the head has passed, begins a new era above everything that was written. */
+/**
+ * A record that was made anew, or whose fence the head has passed, begins a new era above everything that was written; above its own fence, too, which
+ * a holder that began an era and never claimed the head has raised already: a fence only grows.
+ */
 function reseed(lease: HeldLease, head: Head | undefined): { fence?: bigint; reset?: boolean } {
   const epoch = head?.header.epoch ?? 0n
-  if (head !== undefined && (lease.record.reset || lease.fence <= epoch))
-    return { fence: (epoch / ERA + 1n) * ERA, reset: false }
+  if (head !== undefined && (lease.record.reset || lease.fence <= epoch)) {
+    const highest = lease.fence > epoch ? lease.fence : epoch
+    return { fence: (highest / ERA + 1n) * ERA, reset: false }
+  }
   return { reset: false }
 }

@@ -138,6 +138,24 @@ describe.each(kinds)('a lock record that is lost, with $name', ({ name, open }) 
     expect(warnings.length).toBe(1)
   })
 
+  it('never takes its fence back, though who began an era before never claimed the head', async () => {
+    const { world, restore } = open()
+    const [a, b] = [await world.process(), await world.process()]
+    await world.finish(a.document.commit('without a lock', { parent: 'none' }))
+    const claim = world.network.faults.add(
+      { method: 'put', key: HEAD },
+      { do: 'status', status: 403, code: 'AccessDenied' },
+    )
+    expect(await world.finish(a.document.lock({ operation })).catch(codeOf)).toBe('AccessDenied')
+    claim.remove()
+    const backup = (await world.record())!
+    expect([backup.fence, (await world.head())!.epoch]).toEqual([ERA, 0n])
+    restore({ ...backup, reset: true })
+    const next = await world.finish(b.document.lock({ operation }))
+    expect(next.fence).toBeGreaterThan(backup.fence)
+    expect((await world.head())!.epoch).toBe(next.fence)
+  })
+
   it('that never was, of a document that was written without locks, is seeded without a warning', async () => {
     const { world } = open()
     const a = await world.process()

@@ -45,7 +45,8 @@ export class LockLaws {
   start(held: LockedDocument<unknown>, machine: VirtualMachine): void {
     const { owner, fence, signal } = held
     // Lost again before it was let in, and too late to know: a zombie from its birth, whose commits must not land either.
-    if (!this.#standing?.held || this.#standing.owner !== owner) return
+    // So too when its record was brought back after others had held the lock: the head's epoch is above its fence.
+    if (!this.#standing?.held || this.#standing.owner !== owner || this.#owners.get(owner) !== this.#tenures) return
     const seen = held.current?.seenSeq ?? 0
     if (held.current !== undefined && seen < this.#leasedSeq)
       this.#wrong(`${short(owner)} started from the head ${seen}, and ${this.#leasedSeq} was there`)
@@ -70,8 +71,10 @@ export class LockLaws {
     if (before?.held === false && before.owner === record.owner)
       this.#wrong(`${short(record.owner)} holds again what it gave up`)
     // A record that somebody brought back continues what was; else who holds it after another, or after nobody, begins anew.
+    // So does who claims the head anew, under a fence of a new era, because its record had been brought back.
+    const seeded = before?.reset === true && record.fence > before.fence
     const continues =
-      sender === undefined ? this.#owners.has(record.owner) : before?.held && before.owner === record.owner
+      sender === undefined ? this.#owners.has(record.owner) : before?.held && before.owner === record.owner && !seeded
     if (!continues) this.#owners.set(record.owner, ++this.#tenures)
     if (sender !== undefined) {
       const tenures = this.#tenuresOf.get(sender) ?? new Map<bigint, number>()
