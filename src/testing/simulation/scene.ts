@@ -14,7 +14,7 @@ import { FAIR, type Weather } from './weather.ts'
 export const NAME = 'simulated/document'
 export const LEAST_COMMITS = 5
 const MOST_COMMITS = 20
-const LAST_COMMITS = 2 // made by who looks at what is left
+const LAST_COMMITS = 3 // kept for who looks at what is left
 
 const ATTEMPTS = 6 // one operation's time, in those of one attempt
 
