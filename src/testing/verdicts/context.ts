@@ -96,6 +96,12 @@ export class Trial {
     return this.context.place.faults
   }
 
+  /** Lets requests through again; first those arrive that were given up on their way, and meet what was planned for them. */
+  async endFaults(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, this.context.attemptMs))
+    this.faults.clear()
+  }
+
   /** Limits in which an unanswered request is soon given up, and the operation is not. */
   get hasty(): Limits {
     const { attemptMs } = this.context

@@ -75,7 +75,7 @@ const endings: readonly Ending[] = [
       trial.plan({ ...trial.headReads, ...ALWAYS }, DENIED)
       await hold.drop()
       const end = await ended
-      trial.faults.clear()
+      await trial.endFaults()
       await trial.expect(end, 'OutcomeUnknown', { landed: true })
       assertCause(end, 'AccessDenied')
     },
@@ -133,7 +133,7 @@ const endings: readonly Ending[] = [
       trial.plan({ ...trial.headWrites, ...ALWAYS }, { do: 'stall' })
       const { ended } = await trial.begin(trial.doomed)
       const end = await ended
-      trial.faults.clear()
+      await trial.endFaults()
       await trial.expect(end, 'OutcomeUnknown', { landed: false })
     },
   },
@@ -144,7 +144,7 @@ const endings: readonly Ending[] = [
       trial.plan({ ...trial.headWrites, nth: 2, ...ALWAYS }, DENIED)
       const { hold, ended } = await trial.beginHeld('before', trial.hasty)
       const end = await ended
-      trial.faults.clear()
+      await trial.endFaults()
       await trial.others((document) => document.commit('of another', { parent: 'any' }))
       await hold.release()
       await trial.expect(end, 'OutcomeUnknown', { landed: false, outcome: 'not-landed' })
