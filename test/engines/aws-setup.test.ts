@@ -107,6 +107,7 @@ describe('a store on what the template makes', () => {
       lock: `dynamodb://${TableName}?region=${region}&endpoint=${encodeURIComponent(endpoint)}`,
       keys: `aws-kms:${KeyId}?${at}`,
       memory: false as const,
+      cache: false as const,
     }
     await using store = await openStore(addresses)
     await store.init()

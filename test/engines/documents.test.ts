@@ -51,7 +51,7 @@ for (const engine of storeEngines) {
       open = async (way, limits = { attemptMs: 60_000, operationMs: 120_000 }) => {
         const endpoint = way === 'past it' ? engine.endpoint : proxy.endpoint
         const store = engine.open({ bucket, prefix: 'team/prod', endpoint })
-        opened.push(await openStore({ store, keys: 'env:STATE_KEY', memory: false, limits }))
+        opened.push(await openStore({ store, keys: 'env:STATE_KEY', memory: false, cache: false, limits }))
         return opened.at(-1)!
       }
       await (await open('past it')).init()

@@ -107,7 +107,7 @@ describe('documents on LocalStack, S3 and KMS', () => {
   /** A store as another process opens it, with what it asks of KMS. */
   async function open(...keys: (string | AwsKmsProvider | StaticKeyProvider)[]): Promise<Store> {
     const store = s3Store({ bucket, endpoint: s3.endpoint, region, credentials })
-    stores.push(await openStore({ store, keys, memory: false }))
+    stores.push(await openStore({ store, keys, memory: false, cache: false }))
     return stores.at(-1)!
   }
 

@@ -34,6 +34,7 @@ for (const engine of storeEngines) {
             store: engine.open({ bucket, prefix }),
             keys: [new StaticKeyProvider({ key: Buffer.alloc(32, 7) })],
             memory: false,
+            cache: false,
             ...(table && locks && { lock: lockTable(table, locks) }),
             ...(environment && { environment }),
           })

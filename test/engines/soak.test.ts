@@ -119,7 +119,7 @@ class Soak {
       conditionalWrites: 'trusted',
     })
     const key = Buffer.from(this.#env.STATE_KEY!, 'base64')
-    return await openStore({ store, keys: [new StaticKeyProvider({ key })], memory: false })
+    return await openStore({ store, keys: [new StaticKeyProvider({ key })], memory: false, cache: false })
   }
 
   async work(): Promise<{ attempts: SoakAttempt[]; memory: MemorySample[][] }> {
