@@ -63,6 +63,6 @@ async function placeOn(
   await writeFile(keyFile, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 })
   const keys = `file:${keyFile}`
   const memory = join(folder, 'memory')
-  const open = () => openStore({ store: objects(), keys, memory, by: 'the next one' })
+  const open = () => openStore({ store: objects(), keys, memory, cache: false, by: 'the next one' })
   return { store, keys, memory, env, open, objects, settled }
 }
