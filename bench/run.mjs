@@ -1,5 +1,5 @@
 // `npm run bench [-- --smoke] [-- --json FILE] [-- --only NAME]`: what the library costs, against the limits it promises; docs/performance.md says
-// what each row is. Exit code 1 when a limit is exceeded, but for those that the page lists as missed.
+// what each row is. Exit code 1 when a limit is exceeded, but for those that the page lists as missed (`missed`: by how much at most).
 //
 // Sizes and counts are exact. Times are CPU times, the least of several turns; ratios compare within one run. `--smoke` is for CI: smaller
 // counts, and four times the limit for times: it is to notice a change for the worse, not a busy machine.
@@ -53,7 +53,7 @@ for (const [name, measure] of Object.entries(MEASURES)) {
   if (values.only !== undefined && !values.only.includes(name)) continue
   for (const row of await measure(plan)) {
     const ok = row.atLeast === undefined ? row.measured <= row.limit : row.measured >= row.atLeast
-    rows.push({ ...row, ok })
+    rows.push({ ...row, ok, missed: !ok && row.missed !== undefined && row.measured <= row.missed })
   }
 }
 process.stdout.write(table(rows))
@@ -64,7 +64,7 @@ if (values.json !== undefined) {
     `${JSON.stringify({ at: new Date().toISOString(), smoke: values.smoke ?? false, machine, rows }, undefined, 2)}\n`,
   )
 }
-if (rows.some(({ ok, missed }) => !ok && missed === undefined)) process.exitCode = 1
+if (rows.some(({ ok, missed }) => !ok && !missed)) process.exitCode = 1
 
 function table(all) {
   const cells = all.map(({ name, unit, measured, limit, atLeast, ok, missed }) => [
@@ -72,7 +72,7 @@ function table(all) {
     shown(measured),
     atLeast === undefined ? `≤ ${shown(limit)}` : `≥ ${shown(atLeast)}`,
     unit,
-    ok ? 'ok' : missed === undefined ? 'EXCEEDED' : `missed: ${missed}`,
+    ok ? 'ok' : missed ? 'missed' : 'EXCEEDED',
   ])
   const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...cells.map((row) => row[column].length)))
   const line = ([name, ...rest]) =>
