@@ -71,6 +71,7 @@ const DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 const MAX_PUT_BYTES = 5 * 1024 ** 3 // in one request, which cannot be resumed
 const MAX_TIMEOUT_MS = 2 ** 31 - 1 // of a timer
 const DEFAULT_ATTEMPT_TIMEOUT_MS = 60_000 // a backstop: callers give up earlier by their signal
+const GOOGLE = 'https://storage.googleapis.com'
 const PLACEHOLDER = '{{projectId}}' // the client replaces it wherever it stands
 
 const RULES: OptionRules<GcsStoreOptions> = {
@@ -156,10 +157,23 @@ export function formatGcsAddress(settings: GcsSettings): string {
   return formatBucketAddress('gs', settings)
 }
 
+export const EMULATOR_HOST = 'STORAGE_EMULATOR_HOST'
+
+/** Address of an emulator that the environment names; the client library takes it with a scheme or without. */
+export function emulatorEndpoint(): string | undefined {
+  const host = process.env[EMULATOR_HOST]
+  return host === undefined || /^https?:/i.test(host) ? host : `http://${host}`
+}
+
+/** Where requests go: `undefined` when a client that was passed in has an endpoint of its own. */
+export function endpointOf({ endpoint, client }: GcsSettings): string | undefined {
+  if (client !== undefined) return client.customEndpoint === true ? undefined : GOOGLE
+  return endpoint ?? emulatorEndpoint() ?? GOOGLE
+}
+
 /** Whether another service than Google's may answer: one that has to prove that it honours conditional writes. */
-export function isForeignService({ endpoint, client }: GcsSettings): boolean {
-  if (client !== undefined) return client.customEndpoint === true
-  const asked = endpoint ?? process.env.STORAGE_EMULATOR_HOST
-  if (asked === undefined || !URL.canParse(asked)) return asked !== undefined
-  return !/(^|\.)googleapis\.com$/.test(new URL(asked).hostname)
+export function isForeignService(settings: GcsSettings): boolean {
+  const endpoint = endpointOf(settings)
+  if (endpoint === undefined || !URL.canParse(endpoint)) return true
+  return !/(^|\.)googleapis\.com$/.test(new URL(endpoint).hostname)
 }
