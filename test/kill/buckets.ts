@@ -14,7 +14,7 @@ import {
   killWhileMade,
 } from './trials.ts'
 
-const ROUNDS = count(200, 15)
+const ROUNDS = count(200, 40)
 const STORES = count(100, 8)
 const TIMEOUT_MS = 30 * 60_000
 

@@ -16,7 +16,7 @@ import {
 } from './trials.ts'
 
 const writer = await bundle(new URL('programs/writer.ts', import.meta.url))
-const ROUNDS = count(600, 30)
+const ROUNDS = count(600, 42)
 const STORES = count(200, 12)
 reportCounts(
   import.meta.filename,

@@ -150,6 +150,16 @@ describe('a write', () => {
     expect(server.requests.filter(({ method }) => method === 'PUT')).toHaveLength(2) // one attempt each
   })
 
+  it('whose refusal breaks off is of unknown outcome: the refusal may have been the answer to a copy', async () => {
+    const store = open()
+    await store.put(HEAD, body, ABSENT)
+    for (const bytes of [0, 1, 50]) {
+      server.faults.add({ method: 'PUT' }, { do: 'truncate', bytes })
+      const error = await refusal(store.put(HEAD, body, ABSENT), 'Unavailable')
+      expect([bytes, error.retry, error.details.notExecuted]).toEqual([bytes, 'safe', undefined])
+    }
+  })
+
   it('whose answer has no tag is of unknown outcome, and a read without one is refused', async () => {
     const untagged = open({
       region: undefined,
@@ -186,6 +196,17 @@ describe('a read', () => {
     }
     const whole = await store.get(HEAD)
     expect(Buffer.compare((whole as { bytes: Uint8Array }).bytes, large)).toBe(0)
+  })
+
+  it('whose answer says that the object is not there, and breaks off, says nothing: Unavailable and safe to repeat', async () => {
+    const store = open()
+    const whole = (await fetch(`${server.endpoint}/state/p/${HEAD}`)).headers.get('content-length')
+    for (const bytes of [0, 1, 7, 100, Number(whole) - 1]) {
+      server.faults.add({ method: 'GET' }, { do: 'truncate', bytes })
+      const error = await refusal(store.get(HEAD), 'Unavailable')
+      expect([bytes, error.retry, error.details.notExecuted]).toEqual([bytes, 'safe', undefined])
+    }
+    expect(await store.get(HEAD)).toBeUndefined()
   })
 
   it('that a checksum of the service proves wrong is Unavailable, where checksums are on as on AWS', async () => {
