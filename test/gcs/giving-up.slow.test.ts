@@ -6,6 +6,8 @@ import { type ErrorCode, KeelstateError } from '../../src/core/errors.ts'
 import type { ObjectStore } from '../../src/core/store.ts'
 import { type GcsStoreOptions, gcsStore } from '../../src/gcs/index.ts'
 import { type GcsServer, startGcsServer } from '../../src/testing/index.ts'
+import { start } from '../file/children.ts'
+import { bundle } from '../kill/bundle.ts'
 
 const HEAD = 'heads/state/doc/~'
 const ABSENT = { ifAbsent: true } as const
@@ -179,5 +181,20 @@ describe('closing a store', () => {
     await store.close()
     expect(server.connectionCount).toBe(1)
     await refusal(store.get(HEAD), 'Closed')
+  })
+})
+
+describe('answers that all break off', () => {
+  it('keep no process alive that has closed its store: the client would wait for the rest of them for a minute', async () => {
+    const program = await bundle(new URL('programs/broken-answers.ts', import.meta.url))
+    server.faults.add(FOREVER, { do: 'truncate', bytes: 7 })
+    const { child, ended } = start(process.execPath, [program, server.endpoint])
+    let closedAt: number | undefined
+    child.stdout!.on('data', (chunk: Buffer) => {
+      if (chunk.includes('closed')) closedAt = performance.now()
+    })
+    const { code, stdout, stderr } = await ended
+    expect([code, stdout, stderr]).toEqual([0, 'Unavailable\n'.repeat(4) + 'closed\n', ''])
+    expect(performance.now() - closedAt!).toBeLessThan(20_000)
   })
 })
