@@ -63,6 +63,7 @@ export interface GcsStoreOptions {
 export type GcsSettings = Completed<GcsStoreOptions>
 
 const OPERATION = 'gcsStore'
+const GOOGLE = 'https://storage.googleapis.com'
 const PLACEHOLDER = '{{projectId}}' // the client replaces it wherever it stands
 
 const RULES: OptionRules<GcsStoreOptions> = {
@@ -133,8 +134,22 @@ export function formatGcsAddress(settings: GcsSettings): string {
   return formatBucketAddress('gs', settings)
 }
 
+export const EMULATOR_HOST = 'STORAGE_EMULATOR_HOST'
+
+/** Address of an emulator that the environment names; the client library takes it with a scheme or without. */
+export function emulatorEndpoint(): string | undefined {
+  const host = process.env[EMULATOR_HOST]
+  return host === undefined || /^https?:/i.test(host) ? host : `http://${host}`
+}
+
+/** Where requests go: `undefined` when a client that was passed in has an endpoint of its own. */
+export function endpointOf({ endpoint, client }: GcsSettings): string | undefined {
+  if (client !== undefined) return client.customEndpoint === true ? undefined : GOOGLE
+  return endpoint ?? emulatorEndpoint() ?? GOOGLE
+}
+
 /** Whether another service than Google's may answer: one that has to prove that it honours conditional writes. */
-export function isForeignService({ endpoint, client }: GcsSettings): boolean {
-  if (client !== undefined) return client.customEndpoint === true
-  return isForeignEndpoint(endpoint ?? process.env.STORAGE_EMULATOR_HOST, /(^|\.)googleapis\.com$/)
+export function isForeignService(settings: GcsSettings): boolean {
+  const endpoint = endpointOf(settings)
+  return endpoint === undefined || isForeignEndpoint(endpoint, /(^|\.)googleapis\.com$/)
 }
