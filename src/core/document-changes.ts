@@ -48,7 +48,8 @@ export class ChangeableDocument<T, C = never> extends KeepingDocument<T, C> {
     checkAdd(options)
     const condition = conditionOf(options.parent)
     const encoded = await encodeValue(this.parts, value, options.type)
-    const saving = options.saving ?? this.saves('commit', options, condition)
+    const making = options.saving ?? this.saves('commit', options, condition)
+    const saving = making && (await making)
     return await this.kept(saving, encoded, async () => {
       const writer = await this.parts.writer()
       const what = additionOf(this.parts, encoded, writer)
@@ -79,7 +80,8 @@ export class ChangeableDocument<T, C = never> extends KeepingDocument<T, C> {
   async add(value: T | C, options: AddOptions = {}): Promise<RevisionInfo> {
     checkAdd(options)
     const encoded = await encodeValue(this.parts, value, options.type)
-    const saving = this.saves('add', options, { kind: 'any' })
+    const making = this.saves('add', options, { kind: 'any' })
+    const saving = making && (await making)
     return await this.kept(saving, encoded, async () => {
       const writer = await this.parts.writer()
       const what = additionOf(this.parts, encoded, writer)

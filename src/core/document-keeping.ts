@@ -1,7 +1,7 @@
 import { type Encoded, encodeValue } from './additions.ts'
 import { type AddOptions, checkAdd, conditionOf, type Parent } from './change-options.ts'
 import { ReadableDocument } from './document-reader.ts'
-import { type SavedBytes, Saving, type SavingAbout } from './saving.ts'
+import type { SavedBytes, Saving, SavingAbout } from './saving.ts'
 
 /** What keeps a value that could not be saved, where the store has a folder for such. */
 export class KeepingDocument<T, C = never> extends ReadableDocument<T, C> {
@@ -19,8 +19,9 @@ export class KeepingDocument<T, C = never> extends ReadableDocument<T, C> {
     work: (saving: Saving | undefined) => Promise<R>,
   ): Promise<R> {
     checkAdd(options)
-    const saving = this.saves('commit', options, conditionOf(options.parent ?? 'any'))
-    if (saving === undefined) return await work(undefined)
+    const making = this.saves('commit', options, conditionOf(options.parent ?? 'any'))
+    if (making === undefined) return await work(undefined)
+    const saving = await making
     saving.carries(async () => await this.savedBytes(await encodeValue(this.parts, value, options.type)))
     return await saving.during(() => work(saving))
   }
@@ -30,17 +31,18 @@ export class KeepingDocument<T, C = never> extends ReadableDocument<T, C> {
     action: SavingAbout['action'],
     options: AddOptions,
     condition: SavingAbout['condition'],
-  ): Saving | undefined {
+  ): Promise<Saving> | undefined {
     const { spool, writer, by } = this.parts
     if (spool === undefined) return undefined
     const { message, label, made, signal } = options
-    const about = { action, condition, by: options.by ?? by, made }
-    return new Saving(spool, this.name, writer, {
-      ...about,
+    const about = {
+      ...{ action, condition, by: options.by ?? by, made },
       ...(message === undefined ? {} : { message }),
       ...(label === undefined ? {} : { label }),
       ...(signal === undefined ? {} : { signal }),
-    })
+    }
+    // Loaded by who changes something, and has a folder for it.
+    return import('./saving.ts').then(({ Saving }) => new Saving(spool, this.name, writer, about))
   }
 
   /** @internal Runs `work`, and keeps what is encoded should it fail. */

@@ -18,7 +18,6 @@ import type { RevisionIdsByType } from './revision-id.ts'
 import type { SpoolFolder } from './spool.ts'
 import type { CallOptions } from './store.ts'
 import type { VerifyOptions, VerifyReport } from './verify.ts'
-import { outcomeOn, parseWriteName } from './write-outcome.ts'
 
 export interface RevisionDiff {
   from: RevisionInfo
@@ -192,6 +191,7 @@ export class ReadableDocument<T, C = never> {
    * @returns `undecided` while its place is still free (it may yet land), or when it is too long ago to tell.
    */
   async outcome(write: string, options: CallOptions = {}): Promise<'landed' | 'not-landed' | 'undecided'> {
+    const { outcomeOn, parseWriteName } = await import('./write-outcome.ts') // few processes ask
     const name = parseWriteName(write)
     return await this.reading(options, (head, writer, deadline) => outcomeOn(head, name, writer, deadline))
   }

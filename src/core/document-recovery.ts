@@ -9,7 +9,7 @@ import type { Head } from './head.ts'
 import { EMPTY_BODY } from './head-body.ts'
 import type { HeadWriter } from './head-writer.ts'
 import { same } from './header.ts'
-import { formOf, type Judged, type JudgedOn, type JudgedSave, judgeSave, wholeBody } from './judged-save.ts'
+import type { Judged, JudgedOn, JudgedSave } from './judged-save.ts'
 import type { RevisionRecord } from './record.ts'
 import type { Deadline } from './retry.ts'
 import { infoOf, type RevisionInfo } from './revision.ts'
@@ -72,6 +72,7 @@ export class RecoverableDocument<T, C = never> extends ChangeableDocument<T, C> 
    */
   async recover(save: SpooledSave, options: RecoverOptions = {}): Promise<Recovered> {
     const spool = this.#spool()
+    const { judgeSave } = await import('./judged-save.ts') // few processes recover anything
     const writer = await this.parts.writer()
     const { saved, against } = await spool.open(save.file, writer.access)
     const judge = async (on: JudgedOn, deadline: Deadline): Promise<Judged> => {
@@ -170,6 +171,7 @@ export class RecoverableDocument<T, C = never> extends ChangeableDocument<T, C> 
     const { form, bytes, type } = saved
     if (form === 'body') return { body: bytes, type, value: undefined as T } // nobody asks this revision for its value
     const change = decodeDelta(bytes, this.name)
+    const { formOf } = await import('./judged-save.ts')
     const body = await formOf(type, this.name, this.parts.opening)
     const changes = { form: body, is: () => true, encode: () => encoded, open: () => undefined as T, lazy: true }
     const encoded = { bytes: bytes.length, on: () => change }
@@ -182,6 +184,7 @@ export class RecoverableDocument<T, C = never> extends ChangeableDocument<T, C> 
     writer: HeadWriter,
     deadline: Deadline,
   ): Promise<Uint8Array> {
+    const { wholeBody } = await import('./judged-save.ts')
     return await wholeBody(opened, standing(head), writer, this.parts.opening, deadline)
   }
 

@@ -32,7 +32,8 @@ export class VersionedDocument<T, C = never> extends RecoverableDocument<T, C> {
   ): Promise<Revision<T>> {
     checkChange(options)
     const writer = await this.parts.writer()
-    const saving = this.saves('commit', options, { kind: 'any' })
+    const making = this.saves('commit', options, { kind: 'any' })
+    const saving = making && (await making)
     const run = async () => {
       const { result, write } = await this.submit(
         writer,

@@ -7,18 +7,7 @@ import type { Access } from './access.ts'
 import { KeelstateError } from './errors.ts'
 import { hex } from './header.ts'
 import { type DocumentName, formatName, identityOf, nameOfHeadKey } from './names.ts'
-import {
-  type Against,
-  damaged,
-  decodeLayout,
-  decodeWrites,
-  layoutBytes,
-  openSave,
-  type SaveContent,
-  type SaveLayout,
-  sealSave,
-  writeLine,
-} from './save-file.ts'
+import type { Against, SaveContent, SaveLayout } from './save-file.ts'
 import type { DocumentKeys } from './sealer.ts'
 
 const ENDING = '.save'
@@ -91,6 +80,7 @@ export class SpoolFolder {
     const { scope, environment } = access
     const at = new Date(environment.now()).toISOString()
     const id = `${at.replace(/[-:.]/g, '')}-${randomBytes(4).toString('hex')}`
+    const { sealSave } = await saveFiles()
     const bytes = await sealSave({ scope, id, at, ...unsettled() }, content, keys)
     const folder = this.#folderOf(hex(scope.storeId), access.name)
     const temporary = join(folder, `.${randomBytes(6).toString('hex')}.tmp`)
@@ -128,6 +118,7 @@ export class SpoolFolder {
 
   /** Opens a save. @throws {KeelstateError} `NotFound`, `Corrupt`, `DecryptFailed`; `InvalidInput` when it is of another document. */
   async open(file: string, access: Access): Promise<{ saved: SaveContent; against: Against }> {
+    const { damaged, openSave } = await saveFiles()
     return await reading(file, async (handle) => {
       const { layout } = await readSave(handle, file)
       const { scope, keyId, keyTable, against } = layout.header
@@ -143,6 +134,7 @@ export class SpoolFolder {
 
   /** Notes a head write that is about to be sent for a save; on disk when this resolves. @throws {KeelstateError} `NotFound`; `NoSpace`, `Unavailable`. */
   async note(file: string, id: string, write: string): Promise<void> {
+    const { writeLine } = await saveFiles()
     try {
       const handle = await open(file, O_WRONLY | O_APPEND | O_NOFOLLOW)
       try {
@@ -204,6 +196,11 @@ export class SpoolFolder {
   }
 }
 
+/** Loaded when there is something to keep, or kept: not by every process. */
+function saveFiles(): Promise<typeof import('./save-file.ts')> {
+  return import('./save-file.ts')
+}
+
 async function reading<R>(file: string, use: (handle: FileHandle, file: string) => Promise<R>): Promise<R> {
   let handle: FileHandle | undefined
   try {
@@ -218,6 +215,7 @@ async function reading<R>(file: string, use: (handle: FileHandle, file: string) 
 }
 
 async function readSave(handle: FileHandle, file: string): Promise<SaveFile> {
+  const { damaged, decodeLayout, decodeWrites, layoutBytes } = await saveFiles()
   const { size } = await handle.stat()
   const start = await readAt(handle, 0, layoutBytes(await readAt(handle, 0, 16), file))
   const layout = decodeLayout(start, file)
