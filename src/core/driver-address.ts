@@ -120,6 +120,12 @@ export function isEndpoint(text: string): boolean {
   return (protocol === 'http:' || protocol === 'https:') && `${username}${password}${search}${hash}` === ''
 }
 
+/** Whether another service than the vendor's answers at an endpoint. @param own The names of the vendor's hosts. */
+export function isForeignEndpoint(endpoint: string | undefined, own: RegExp): boolean {
+  if (endpoint === undefined || !URL.canParse(endpoint)) return endpoint !== undefined
+  return !own.test(new URL(endpoint).hostname)
+}
+
 /** The error for a name that is not known, with the nearest one that is. */
 export function unknownName(operation: string, name: string, what: string, known: readonly string[]): KeelstateError {
   const near = nearest(name, known)

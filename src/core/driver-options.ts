@@ -1,4 +1,4 @@
-import { invalidOption, unknownName } from './driver-address.ts'
+import { invalidOption, isEndpoint, unknownName, withoutOuterSlashes } from './driver-address.ts'
 
 /**
  * What is wrong with a value: how the sentence goes on that begins with the option's name. `undefined`: nothing.
@@ -73,5 +73,78 @@ export function credentialsWith(members: readonly [string, string], given: strin
           return typeof part === 'string' && part !== ''
         }))
     return whole ? undefined : `need ${members.join(' and ')}, or a function that gives ${given}`
+  }
+}
+
+/** The rule for the address of another service than the vendor's. */
+export const endpointRule: OptionRule = textThat(
+  isEndpoint,
+  'has to be an http: or https: address without user, query or fragment',
+)
+
+/** The rule for a time in ms that a timer can wait. */
+export const timerRule: OptionRule = wholeNumber(2 ** 31 - 1)
+
+/** What every driver of a bucket lets its users set. */
+export interface BucketOptions {
+  prefix?: string | undefined
+  endpoint?: string | undefined
+  client?: object | undefined
+  conditionalWrites?: 'trusted' | undefined
+  attemptTimeoutMs?: number | undefined
+  maxBytes?: number | undefined
+}
+
+interface BucketDefaults {
+  /** Empty, or ends in `/`. */
+  readonly prefix: string
+  readonly attemptTimeoutMs: number
+  readonly maxBytes: number
+}
+
+/** A driver's options, checked and completed. */
+export type Completed<O extends BucketOptions> = Omit<O, keyof BucketDefaults> & BucketDefaults
+
+const DEFAULT_ATTEMPT_TIMEOUT_MS = 60_000 // a backstop: callers give up earlier by their signal
+const DEFAULT_MAX_BYTES = 256 * 1024 * 1024
+/**
+ * In one request, which cannot be resumed. S3 takes no more:
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html
+ */
+const MAX_PUT_BYTES = 5 * 1024 ** 3
+
+/** The rules for these; for a prefix, `isPrefix` has what all have in common. */
+export const BUCKET_RULES: Pick<
+  OptionRules<BucketOptions>,
+  'attemptTimeoutMs' | 'conditionalWrites' | 'endpoint' | 'maxBytes'
+> = {
+  endpoint: optional(endpointRule),
+  conditionalWrites: optional(textThat(/^trusted$/, 'has to be trusted, or left out')),
+  attemptTimeoutMs: optional(timerRule),
+  maxBytes: optional(wholeNumber(MAX_PUT_BYTES)),
+}
+
+/**
+ * Completes a driver's options, which were checked by its rules.
+ *
+ * @param clientsOwn What a client that is passed in was made with.
+ * @throws {KeelstateError} `InvalidOptions` that names the first of those that was given beside a client.
+ */
+export function completeBucketOptions<O extends BucketOptions>(
+  operation: string,
+  options: O,
+  clientsOwn: readonly (keyof O & string)[],
+): Completed<O> {
+  const doubled = options.client === undefined ? undefined : clientsOwn.find((name) => options[name] !== undefined)
+  if (doubled !== undefined) {
+    const message = `${doubled} was given beside a client, which has its own.`
+    throw invalidOption(operation, doubled, message, `Leave ${doubled} out, or the client.`)
+  }
+  const prefix = withoutOuterSlashes(options.prefix ?? '')
+  return {
+    ...options,
+    prefix: prefix === '' ? '' : `${prefix}/`,
+    attemptTimeoutMs: options.attemptTimeoutMs ?? DEFAULT_ATTEMPT_TIMEOUT_MS,
+    maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES,
   }
 }

@@ -45,11 +45,9 @@ export class Bench {
     return this.#folder
   }
 
-  /** A new name for an immutable probe, which is deleted in the end. */
+  /** A new name for an immutable probe, which is deleted in the end if it was written. */
   newKey(): ObjectKey {
-    const key = `${this.#folder}${String(this.#next++).padStart(6, '0')}`
-    this.#made.add(key)
-    return key
+    return `${this.#folder}${String(this.#next++).padStart(6, '0')}`
   }
 
   newBody(): Uint8Array {
@@ -73,6 +71,7 @@ export class Bench {
   }
 
   async write(key: ObjectKey, body: Uint8Array, condition: PutCondition): Promise<Contender<VersionToken>> {
+    if (key.startsWith(this.#folder)) this.#made.add(key)
     return await contend<VersionToken>(this.deadline(), key, (call) => this.store.put(key, body, condition, call))
   }
 
@@ -88,9 +87,10 @@ export class Bench {
     }
   }
 
-  /** Deletes immutable probes of this run; their names may be used again, and are deleted in the end. */
+  /** Deletes immutable probes of this run; their names may be used again. */
   async remove(keys: readonly ObjectKey[]): Promise<void> {
     await this.deadline().repeat('doctor.delete', keys[0] ?? this.#folder, 0, (call) => this.store.delete(keys, call))
+    for (const key of keys) this.#made.delete(key)
   }
 
   /** Every key below a prefix, page by page. */

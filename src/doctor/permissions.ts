@@ -7,11 +7,13 @@ type Action = 'read' | 'write' | 'list' | 'delete'
 
 /** What these credentials may do, and for which work that is enough. */
 export async function permissions(bench: Bench): Promise<{ finding: Finding; may: ReadonlySet<Action> }> {
+  // Who may not list is not told whether an object is absent, or not to be touched: so what was written is deleted.
+  const key = bench.newKey()
   const tries: readonly (readonly [Action, () => Promise<unknown>])[] = [
     ['read', () => bench.read(STORE_KEY)],
-    ['write', () => bench.write(bench.newKey(), bench.newBody(), { ifAbsent: true })],
+    ['write', () => bench.write(key, bench.newBody(), { ifAbsent: true })],
     ['list', () => bench.list(bench.folder, 1)],
-    ['delete', () => bench.remove([bench.newKey()])],
+    ['delete', () => bench.remove([key])],
   ]
   const may = new Set<Action>()
   for (const [action, attempt] of tries) {

@@ -11,8 +11,13 @@ import type { WrappedKey } from './provider.ts'
 export const MAX_RECIPIENTS = 16
 const TABLE_VERSION = 1
 const MAX_KEY_ID_BYTES = 1_024 // resource names of key services are at most a few hundred
-export const MAX_WRAPPED_BYTES = 4_096 // a key service's ciphertext of 32 bytes is below 700
+const MAX_WRAPPED_BYTES = 4_096 // a key service's ciphertext of 32 bytes is below 700
 const PROVIDER_NAME = /^[a-z][a-z0-9-]{0,31}$/
+
+/** Whether a key table takes a wrapped key of that length. */
+export function isWrappedLength(bytes: number): boolean {
+  return bytes > 0 && bytes <= MAX_WRAPPED_BYTES
+}
 
 /** @throws {KeelstateError} `InvalidInput` when an entry is not one that a reader would take. */
 export function encodeKeyTable(entries: readonly WrappedKey[]): Uint8Array {
@@ -26,7 +31,7 @@ export function encodeKeyTable(entries: readonly WrappedKey[]): Uint8Array {
       throw invalidEntry('a provider is a lower-case word of letters, digits and "-", at most 32 long')
     if (id.length === 0 || id.length > MAX_KEY_ID_BYTES)
       throw invalidEntry(`a key id has 1 to ${MAX_KEY_ID_BYTES} bytes, not ${id.length}`)
-    if (wrapped.length === 0 || wrapped.length > MAX_WRAPPED_BYTES) {
+    if (!isWrappedLength(wrapped.length)) {
       throw invalidEntry(`a wrapped key has 1 to ${MAX_WRAPPED_BYTES} bytes, not ${wrapped.length}`)
     }
     parts.push(Uint8Array.of(provider.length), Buffer.from(provider), u16(id.length), id, u16(wrapped.length), wrapped)

@@ -3,7 +3,8 @@ import type { File, Storage, StorageOptions } from '@google-cloud/storage'
 import type { DriverBounds, DriverClient, DriverDownload } from '../core/driver-connection.ts'
 import { Wire, type WireCall } from '../core/driver-wire.ts'
 import { KeelstateError } from '../core/errors.ts'
-import type { GcsCredentials, GcsSettings } from './options.ts'
+import type { GcsAnswered, GcsQuestion } from './inspect.ts'
+import { EMULATOR_HOST, emulatorEndpoint, type GcsCredentials, type GcsSettings } from './options.ts'
 
 /** What is needed of a `Storage` that a user passes in; the client's own fits. */
 export interface GcsClientSlice {
@@ -32,15 +33,20 @@ export interface GcsListInput {
   readonly pageToken?: string | undefined
 }
 
-/** The four operations that the driver makes, each one request. */
+const QUESTIONS: Readonly<Record<GcsQuestion, Made>> = {
+  bucket: { uri: '' },
+  policy: { uri: '/iam', qs: { optionsRequestedPolicyVersion: 3 } }, // the first version that has conditions
+}
+
+/** The operations that the driver makes, each one request. */
 export interface GcsOperations extends DriverClient {
   download(name: string, unlessGeneration: string | undefined, call: DriverBounds): Promise<DriverDownload>
   /** Resolves to the new generation. */
   upload(name: string, upload: GcsUpload, call: DriverBounds): Promise<string | undefined>
   remove(name: string, call: DriverBounds): Promise<void>
   list(input: GcsListInput, call: DriverBounds): Promise<GcsPage>
-  /** The bucket's settings. */
-  settings(call: DriverBounds): Promise<Record<string, unknown>>
+  /** Asks about the bucket, and changes nothing. */
+  ask(question: GcsQuestion, call: DriverBounds): Promise<GcsAnswered>
 }
 
 /**
@@ -63,7 +69,8 @@ async function ownClient(settings: GcsSettings): Promise<Storage> {
       cause,
     })
   })
-  return withoutEmulatorHost((emulator) => new sdk.Storage(clientOptions(settings, settings.endpoint ?? emulator)))
+  const endpoint = settings.endpoint ?? emulatorEndpoint()
+  return withoutEmulatorHost(() => new sdk.Storage(clientOptions(settings, endpoint)))
 }
 
 /** One attempt, by a client of our own: the library changes the retries of a shared one while it works. */
@@ -86,14 +93,12 @@ function authOf(credentials: GcsCredentials): StorageOptions {
   return { authClient: authClient as unknown as NonNullable<StorageOptions['authClient']> } // all that is asked of it
 }
 
-const EMULATOR_HOST = 'STORAGE_EMULATOR_HOST'
-
 /** With this variable in sight the library sends reads to the wrong path; it becomes an ordinary endpoint. The environment is left as it was. */
-function withoutEmulatorHost<T>(make: (emulator: string | undefined) => T): T {
+function withoutEmulatorHost<T>(make: () => T): T {
   const emulator = process.env[EMULATOR_HOST]
   delete process.env[EMULATOR_HOST]
   try {
-    return make(emulator === undefined || /^https?:/i.test(emulator) ? emulator : `http://${emulator}`)
+    return make()
   } finally {
     if (emulator !== undefined) process.env[EMULATOR_HOST] = emulator
   }
@@ -172,13 +177,18 @@ class GcsConnection implements GcsOperations {
     })
   }
 
-  settings(call: DriverBounds): Promise<Record<string, unknown>> {
+  ask(question: GcsQuestion, call: DriverBounds): Promise<GcsAnswered> {
     const bucket = this.#client.bucket(this.#settings.bucket)
     bucket.interceptors.push(this.#addition(call, {}))
-    return this.#wire.run(call.signal, async () => {
-      const [metadata] = await bucket.getMetadata()
-      return metadata as Record<string, unknown>
-    })
+    const work = () =>
+      new Promise<GcsAnswered>((resolve, reject) => {
+        bucket.request(QUESTIONS[question], (error, answer, response) => {
+          if (error) return reject(error)
+          const { date } = (response?.headers ?? {}) as { date?: string }
+          resolve({ answer: Object(answer) as Record<string, unknown>, date })
+        })
+      })
+    return this.#wire.run(call.signal, work)
   }
 
   async prepare(): Promise<void> {

@@ -1,22 +1,23 @@
 import {
   type AddressForm,
   formatBucketAddress,
-  invalidOption,
-  isEndpoint,
+  isForeignEndpoint,
   isPrefix,
   PREFIX_RULE,
   parseBucketAddress,
   withoutOuterSlashes,
 } from '../core/driver-address.ts'
 import {
+  BUCKET_RULES,
+  type Completed,
   checkOptions,
+  completeBucketOptions,
   credentialsWith,
   hasMethod,
   type OptionRules,
   optional,
   textThat,
   valueThat,
-  wholeNumber,
 } from '../core/driver-options.ts'
 import type { GcsClientSlice } from './client.ts'
 
@@ -59,18 +60,10 @@ export interface GcsStoreOptions {
 }
 
 /** Options, checked and completed. */
-export interface GcsSettings extends Omit<GcsStoreOptions, 'prefix'> {
-  /** Empty, or ends in `/`. */
-  readonly prefix: string
-  readonly attemptTimeoutMs: number
-  readonly maxBytes: number
-}
+export type GcsSettings = Completed<GcsStoreOptions>
 
 const OPERATION = 'gcsStore'
-const DEFAULT_MAX_BYTES = 256 * 1024 * 1024
-const MAX_PUT_BYTES = 5 * 1024 ** 3 // in one request, which cannot be resumed
-const MAX_TIMEOUT_MS = 2 ** 31 - 1 // of a timer
-const DEFAULT_ATTEMPT_TIMEOUT_MS = 60_000 // a backstop: callers give up earlier by their signal
+const GOOGLE = 'https://storage.googleapis.com'
 const PLACEHOLDER = '{{projectId}}' // the client replaces it wherever it stands
 
 const RULES: OptionRules<GcsStoreOptions> = {
@@ -84,7 +77,7 @@ const RULES: OptionRules<GcsStoreOptions> = {
     if (path === undefined || !isPrefix(path)) return PREFIX_RULE
     return path.includes(PLACEHOLDER) ? `must not hold ${PLACEHOLDER}` : undefined
   }),
-  endpoint: optional(textThat(isEndpoint, 'has to be an http: or https: address without user, query or fragment')),
+  endpoint: BUCKET_RULES.endpoint,
   userProject: optional(textThat(/^[a-z0-9][a-z0-9.:-]{0,62}$/, 'is no id of a project')),
   kmsKeyName: optional(
     textThat(
@@ -94,9 +87,9 @@ const RULES: OptionRules<GcsStoreOptions> = {
   ),
   credentials: optional(credentialsWith(['client_email', 'private_key'], 'an access token')),
   client: optional(valueThat(hasMethod('bucket'), 'needs a method bucket')),
-  conditionalWrites: optional(textThat(/^trusted$/, 'has to be trusted, or left out')),
-  attemptTimeoutMs: optional(wholeNumber(MAX_TIMEOUT_MS)),
-  maxBytes: optional(wholeNumber(MAX_PUT_BYTES)),
+  conditionalWrites: BUCKET_RULES.conditionalWrites,
+  attemptTimeoutMs: BUCKET_RULES.attemptTimeoutMs,
+  maxBytes: BUCKET_RULES.maxBytes,
 }
 
 const CLIENTS_OWN = ['endpoint', 'credentials'] as const
@@ -104,22 +97,7 @@ const CLIENTS_OWN = ['endpoint', 'credentials'] as const
 /** @throws {KeelstateError} `InvalidOptions` that names the option, and for an unknown one the nearest known. */
 export function parseGcsStoreOptions(options: GcsStoreOptions): GcsSettings {
   checkOptions(OPERATION, options, RULES)
-  const settings = {
-    ...options,
-    attemptTimeoutMs: options.attemptTimeoutMs ?? DEFAULT_ATTEMPT_TIMEOUT_MS,
-    maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES,
-  }
-  const doubled = settings.client === undefined ? undefined : CLIENTS_OWN.find((name) => options[name] !== undefined)
-  if (doubled !== undefined) {
-    throw invalidOption(
-      OPERATION,
-      doubled,
-      `${doubled} was given beside a client, which has its own.`,
-      `Leave ${doubled} out, or the client.`,
-    )
-  }
-  const prefix = withoutOuterSlashes(options.prefix ?? '')
-  return { ...settings, prefix: prefix === '' ? '' : `${prefix}/` }
+  return completeBucketOptions(OPERATION, options, CLIENTS_OWN)
 }
 
 const FORM: AddressForm<GcsStoreOptions> = {
@@ -156,10 +134,22 @@ export function formatGcsAddress(settings: GcsSettings): string {
   return formatBucketAddress('gs', settings)
 }
 
+export const EMULATOR_HOST = 'STORAGE_EMULATOR_HOST'
+
+/** Address of an emulator that the environment names; the client library takes it with a scheme or without. */
+export function emulatorEndpoint(): string | undefined {
+  const host = process.env[EMULATOR_HOST]
+  return host === undefined || /^https?:/i.test(host) ? host : `http://${host}`
+}
+
+/** Where requests go: `undefined` when a client that was passed in has an endpoint of its own. */
+export function endpointOf({ endpoint, client }: GcsSettings): string | undefined {
+  if (client !== undefined) return client.customEndpoint === true ? undefined : GOOGLE
+  return endpoint ?? emulatorEndpoint() ?? GOOGLE
+}
+
 /** Whether another service than Google's may answer: one that has to prove that it honours conditional writes. */
-export function isForeignService({ endpoint, client }: GcsSettings): boolean {
-  if (client !== undefined) return client.customEndpoint === true
-  const asked = endpoint ?? process.env.STORAGE_EMULATOR_HOST
-  if (asked === undefined || !URL.canParse(asked)) return asked !== undefined
-  return !/(^|\.)googleapis\.com$/.test(new URL(asked).hostname)
+export function isForeignService(settings: GcsSettings): boolean {
+  const endpoint = endpointOf(settings)
+  return endpoint === undefined || isForeignEndpoint(endpoint, /(^|\.)googleapis\.com$/)
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import type { DriverCall } from '../core/driver-attempt.ts'
 import { checkDelete, checkList, checkPut, DRIVER_PAGE, isImmutable } from '../core/driver-checks.ts'
@@ -20,7 +20,7 @@ import type {
 import { connectGcs, type GcsOperations } from './client.ts'
 import { WRITE_INTERVAL_MS } from './errors.ts'
 import { IdempotencyTokens } from './idempotency.ts'
-import { judgeBucket } from './inspect.ts'
+import { inspectGcs } from './inspect.ts'
 import {
   formatGcsAddress,
   type GcsSettings,
@@ -160,14 +160,16 @@ class GcsStore implements ObjectStore {
 
   async *inspect(options: CallOptions = {}): AsyncGenerator<Finding> {
     const call: DriverCall = { service: SERVICE, operation: 'get', key: '' }
-    try {
-      const settings = await this.#connection.attempt(call, options, 0, (gcs, bounds) => gcs.settings(bounds))
-      yield* judgeBucket(settings, this.#settings.prefix)
-    } catch (error) {
-      if (!KeelstateError.is(error, 'AccessDenied')) throw error
-      const says = "These credentials may not look at the bucket's settings."
-      yield { check: 'settings', verdict: 'unknown', says, todo: 'Let somebody look who may (storage.buckets.get).' }
-    }
+    const send = <T>(work: (gcs: GcsOperations, bounds: DriverBounds) => Promise<T>) =>
+      this.#connection.ask(call, options, work)
+    yield* inspectGcs(this.#settings, {
+      ask: (question) => send((gcs, bounds) => gcs.ask(question, bounds)),
+      upload: (name, bytes, md5Hash) =>
+        send((gcs, bounds) =>
+          gcs.upload(name, { bytes, md5Hash, ifGenerationMatch: '0', idempotencyToken: randomUUID() }, bounds),
+        ),
+      remove: (name) => send((gcs, bounds) => gcs.remove(name, bounds)),
+    })
   }
 
   close(): Promise<void> {

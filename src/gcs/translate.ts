@@ -37,6 +37,12 @@ export function statusOf(error: unknown): number | undefined {
   return typeof status === 'number' ? status : undefined
 }
 
+/** The header `date` of an answer that the library gave as an error. */
+export function dateOf(error: unknown): string | undefined {
+  const date = ((error ?? {}) as Failure).response?.headers?.date
+  return typeof date === 'string' ? date : undefined
+}
+
 /** What a 404 says is missing. Downloads and emulators do not always say it: then it is open. */
 export function missingOf(error: unknown): 'bucket' | 'object' | 'unsaid' {
   const { says } = refusalOf((error ?? {}) as Failure)

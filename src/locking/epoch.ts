@@ -21,9 +21,9 @@ class HeadMoved extends Error {}
  * In this order: (1) a head, read before (2) is sent; (2) a write to the record that proves ownership; (3) the epoch, on exactly the head of (1). Without the
  * proof in the middle, a holder that was replaced while it slept could claim the head after its successor. After a conflict all three are repeated.
  *
- * @param head The head of (1), if one was read already.
  * A record that was lost, or restored from a backup, is published on the diagnostics channel `keelstate:lock-record-lost`.
  *
+ * @param head The head of (1), if one was read already.
  * @throws {KeelstateError} `LeaseLost` when the proof is refused.
  */
 export async function claimHead(

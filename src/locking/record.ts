@@ -15,16 +15,16 @@ export interface LockRecord {
   readonly owner: string
   /** Random per write of the record: who sees it stand still sees a holder that does not renew. 32 hex digits. */
   readonly token: string
-  /** Grows with every holder and every forced release. */
+  /** Grows with every holder, every forced release and every new era. */
   readonly fence: bigint
   readonly leaseMs: number
   /** The last release left nothing that a later write could still reach: the next holder need not claim the head. */
   readonly clean: boolean
   /** `clean` as the present holder found it. */
   readonly prevClean: boolean
-  /** A commit under the present lease is of unknown outcome. */
+  /** More than one process works, or worked, under this owner: its release is not clean. */
   readonly uncertain: boolean
-  /** The record was made anew: its fence must be seeded from the head. */
+  /** The record was made anew, or restored: where there is a head, the next holder begins an era above its epoch and the record's own fence. */
   readonly reset: boolean
   /** The highest head that a holder saw: seq, first 8 bytes of its write id (hex), birth (hex). */
   readonly lastSeq: number

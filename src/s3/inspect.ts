@@ -1,3 +1,4 @@
+import { clockFinding, connectionFinding } from '../core/driver-inspection.ts'
 import type { Finding } from '../core/inspection.ts'
 import { PROBES } from '../core/proof.ts'
 import type { S3Answered, S3Question } from './client.ts'
@@ -6,8 +7,8 @@ import { isForeignService, type S3Settings } from './options.ts'
 /** Asks the service; rejects with the SDK's error. */
 export type AskS3 = (question: S3Question, input?: object) => Promise<S3Answered>
 
-const OFF_MS = 60_000 // a clock that is further off is told; S3 itself refuses requests that are 15 minutes off
-const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/
+const CLOCK =
+  'Locks compare no clocks, but times of revisions are what this machine says, and S3 refuses requests that are 15 minutes off.'
 const ARCHIVES = ['GLACIER', 'DEEP_ARCHIVE']
 
 type Row = readonly [check: string, question: S3Question, judge: (answer: Answer, settings: S3Settings) => Judged]
@@ -32,10 +33,11 @@ const OF_AWS_ONLY = ['public-access', 'public-policy', 'tls', 'encryption']
 /** Looks at the bucket's settings, the clock, and whether damaged bodies are refused. */
 export async function* inspectS3(settings: S3Settings, ask: AskS3): AsyncGenerator<Finding> {
   const foreign = isForeignService(settings)
+  const connection = connectionFinding(settings.endpoint)
+  if (foreign || connection.verdict === 'warning') yield connection
   yield* clock(ask)
   yield await checksums(settings, ask)
   yield owner(settings, foreign)
-  if (foreign) yield connection(settings)
   for (const [check, question, judge] of ROWS) {
     if (foreign && OF_AWS_ONLY.includes(check)) continue // each vendor has its own
     yield { check, ...(await judged(question, judge, settings, ask)) }
@@ -72,19 +74,8 @@ async function* clock(ask: AskS3): AsyncGenerator<Finding> {
     (answered) => answered.date,
     () => undefined,
   )
-  if (date === undefined || Number.isNaN(Date.parse(date))) return
-  const offset = Math.round((Date.parse(date) - (sent + Date.now()) / 2) / 1000)
-  const check = 'clock'
-  if (Math.abs(offset) * 1000 <= OFF_MS) {
-    yield { check, verdict: 'ok', says: "This machine's clock is right to within a minute." }
-    return
-  }
-  yield {
-    check,
-    verdict: 'warning',
-    says: `This machine's clock is ${Math.abs(offset).toLocaleString('en-US')} s ${offset > 0 ? 'behind' : 'ahead of'} the service's.`,
-    todo: 'Set the clock. Locks compare no clocks, but times of revisions are what this machine says, and S3 refuses requests that are 15 minutes off.',
-  }
+  const finding = clockFinding(date, sent, Date.now(), CLOCK)
+  if (finding !== undefined) yield finding
 }
 
 /** A body whose checksum is wrong has to be refused: it was damaged on its way. */
@@ -128,20 +119,6 @@ function owner({ expectedBucketOwner }: S3Settings, foreign: boolean): Finding {
     verdict: 'warning',
     says: 'Nothing says whose bucket this has to be: one that is deleted can be made anew by anybody under the same name.',
     todo: 'Add expectedBucketOwner=ACCOUNT-ID to the address.',
-  }
-}
-
-function connection({ endpoint }: S3Settings): Finding {
-  const check = 'tls'
-  const url = endpoint !== undefined && URL.canParse(endpoint) ? new URL(endpoint) : undefined
-  if (url === undefined) return { check, verdict: 'unknown', says: 'The client has an endpoint of its own.' }
-  if (url.protocol === 'https:') return { check, verdict: 'ok', says: 'Requests go over TLS.' }
-  if (LOOPBACK.test(url.hostname)) return { check, verdict: 'ok', says: 'Requests do not leave this machine.' }
-  return {
-    check,
-    verdict: 'warning',
-    says: 'Requests go over plain HTTP: who sits in between can do what somebody can who writes the bucket.',
-    todo: 'Use an https: endpoint.',
   }
 }
 

@@ -2,21 +2,24 @@ import {
   type AddressForm,
   formatBucketAddress,
   invalidOption,
-  isEndpoint,
+  isForeignEndpoint,
   isPrefix,
   PREFIX_RULE,
   parseBucketAddress,
   withoutOuterSlashes,
 } from '../core/driver-address.ts'
 import {
+  BUCKET_RULES,
+  type Completed,
   checkOptions,
+  completeBucketOptions,
   credentialsWith,
   hasMethod,
   type OptionRules,
   optional,
   textThat,
+  timerRule,
   valueThat,
-  wholeNumber,
 } from '../core/driver-options.ts'
 import type { S3ClientSlice } from './client.ts'
 
@@ -68,23 +71,14 @@ export interface S3StoreOptions {
 }
 
 /** Options, checked and completed. */
-export interface S3Settings extends Omit<S3StoreOptions, 'prefix'> {
-  /** Empty, or ends in `/`. */
-  readonly prefix: string
-  readonly attemptTimeoutMs: number
+export interface S3Settings extends Completed<S3StoreOptions> {
   readonly connectTimeoutMs: number
-  readonly maxBytes: number
 }
 
-const DEFAULT_MAX_BYTES = 256 * 1024 * 1024
-const MAX_PUT_BYTES = 5 * 1024 ** 3 // of one PutObject, https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html
 const OPERATION = 's3Store'
-const MAX_TIMEOUT_MS = 2 ** 31 - 1 // of a timer
 
-const DEFAULT_ATTEMPT_TIMEOUT_MS = 60_000 // a backstop: callers give up earlier by their signal
 const DEFAULT_CONNECT_TIMEOUT_MS = 5_000
 
-const timeout = optional(wholeNumber(MAX_TIMEOUT_MS))
 const RULES: OptionRules<S3StoreOptions> = {
   bucket: (value) => {
     if (value === undefined) return 'is needed: the name of the bucket'
@@ -94,17 +88,17 @@ const RULES: OptionRules<S3StoreOptions> = {
   },
   prefix: optional(textThat((text) => isPrefix(withoutOuterSlashes(text)), PREFIX_RULE)),
   region: optional(textThat(/^[a-z0-9-]+$/, 'is no name of a region')),
-  endpoint: optional(textThat(isEndpoint, 'has to be an http: or https: address without user, query or fragment')),
+  endpoint: BUCKET_RULES.endpoint,
   forcePathStyle: optional(valueThat((value) => typeof value === 'boolean', 'has to be true or false')),
   expectedBucketOwner: optional(textThat(/^\d{12}$/, 'has to be an account id of 12 digits')),
   serverSideEncryption: optional(textThat(/^(AES256|aws:kms)$/, 'has to be AES256 or aws:kms')),
   kmsKeyId: optional(textThat(/./, 'must not be empty')),
   credentials: optional(credentialsWith(['accessKeyId', 'secretAccessKey'], 'them')),
   client: optional(valueThat(hasMethod('send'), 'needs a method send')),
-  conditionalWrites: optional(textThat(/^trusted$/, 'has to be trusted, or left out')),
-  attemptTimeoutMs: timeout,
-  connectTimeoutMs: timeout,
-  maxBytes: optional(wholeNumber(MAX_PUT_BYTES)),
+  conditionalWrites: BUCKET_RULES.conditionalWrites,
+  attemptTimeoutMs: BUCKET_RULES.attemptTimeoutMs,
+  connectTimeoutMs: optional(timerRule),
+  maxBytes: BUCKET_RULES.maxBytes,
 }
 
 const CLIENTS_OWN = ['region', 'endpoint', 'forcePathStyle', 'credentials', 'connectTimeoutMs'] as const
@@ -112,26 +106,13 @@ const CLIENTS_OWN = ['region', 'endpoint', 'forcePathStyle', 'credentials', 'con
 /** @throws {KeelstateError} `InvalidOptions` that names the option, and for an unknown one the nearest known. */
 export function parseS3StoreOptions(options: S3StoreOptions): S3Settings {
   checkOptions(OPERATION, options, RULES)
-  const settings = {
-    ...options,
-    attemptTimeoutMs: options.attemptTimeoutMs ?? DEFAULT_ATTEMPT_TIMEOUT_MS,
-    connectTimeoutMs: options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
-    maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES,
-  }
-  if (settings.kmsKeyId !== undefined && settings.serverSideEncryption !== 'aws:kms') {
+  if (options.kmsKeyId !== undefined && options.serverSideEncryption !== 'aws:kms') {
     throw invalidOption(OPERATION, 'kmsKeyId', 'kmsKeyId needs serverSideEncryption to be "aws:kms".')
   }
-  const doubled = settings.client === undefined ? undefined : CLIENTS_OWN.find((name) => options[name] !== undefined)
-  if (doubled !== undefined) {
-    throw invalidOption(
-      OPERATION,
-      doubled,
-      `${doubled} was given beside a client, which has its own.`,
-      `Leave ${doubled} out, or the client.`,
-    )
+  return {
+    ...completeBucketOptions(OPERATION, options, CLIENTS_OWN),
+    connectTimeoutMs: options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
   }
-  const prefix = withoutOuterSlashes(options.prefix ?? '')
-  return { ...settings, prefix: prefix === '' ? '' : `${prefix}/` }
 }
 
 const FORM: AddressForm<S3StoreOptions> = {
@@ -176,6 +157,5 @@ export function formatS3Address(settings: S3Settings): string {
 export function isForeignService({ endpoint, client }: S3Settings): boolean {
   if (client !== undefined) return client.config?.isCustomEndpoint === true
   const asked = endpoint ?? process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL // the SDK heeds these, too
-  if (asked === undefined || !URL.canParse(asked)) return asked !== undefined
-  return !/\.amazonaws\.com(\.cn)?$/.test(new URL(asked).hostname)
+  return isForeignEndpoint(asked, /\.amazonaws\.com(\.cn)?$/)
 }

@@ -69,11 +69,14 @@ export function translateEntry(
   return serviceError(meaningOf(TABLES, Code, answer, call), call, bucket, answer)
 }
 
+/** Node's codes for a connection that ended in the middle of an answer. What is refused, and why, its body would have said: the status alone is no verdict. */
+const BROKEN: readonly string[] = ['ECONNRESET', 'ECONNABORTED', 'EPIPE']
+
 /** The name under which the table has a failure. */
 function kindOf(failure: Failure, status: number | undefined): string {
   const name = text(failure.name)
-  if (status !== undefined && status >= 300) return name
   const code = text(failure.code)
+  if (status !== undefined && status >= 300) return BROKEN.includes(code) ? 'TRUNCATED' : name
   const message = text(failure.message)
   const tried = Array.isArray(failure.errors) ? (failure.errors as Failure[]) : [failure]
   if (tried.length > 0 && tried.every(({ syscall }) => syscall === 'connect' || syscall === 'getaddrinfo')) {

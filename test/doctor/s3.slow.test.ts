@@ -265,6 +265,29 @@ describe('the settings of a bucket', () => {
     })
   })
 
+  it.each([
+    ['https://minio.example', 'ok'],
+    ['http://minio.example', 'warning'],
+    ['http://s3.eu-west-1.amazonaws.com', 'warning'],
+    ['http://localhost:9000', 'ok'],
+  ] as const)('are asked for over TLS or not: %s', async (endpoint, verdict) => {
+    for await (const finding of s3Store({ bucket: 'state', endpoint }).inspect!()) {
+      expect(finding).toMatchObject({ check: 'tls', verdict })
+      return // before anything is sent
+    }
+    expect.unreachable('nothing was said')
+  })
+
+  it('say whose bucket it has to be when the address does', async () => {
+    server.createBucket('state')
+    const says = async (options: Partial<S3StoreOptions>) => {
+      for await (const { check, says } of open(options).inspect!()) if (check === 'owner') return says
+      return undefined
+    }
+    expect(await says({ expectedBucketOwner: '111122223333' })).toContain('111122223333')
+    expect(await says({})).toContain('your own choosing')
+  })
+
   it('include the clock, and whether bodies are checked', async () => {
     server.createBucket('state')
     expect(found(await examine(), 'clock')?.verdict).toBe('ok')

@@ -5,7 +5,7 @@ import { count, reportCounts } from '../counts.ts'
 import { type StoreEngine, storeEngines } from './stores.ts'
 
 const WRITERS = 16
-const ROUNDS = count(200, 20)
+const ROUNDS = count(200, 50)
 reportCounts(import.meta.filename, { 'rounds of races': ROUNDS, writers: WRITERS })
 
 for (const engine of storeEngines) {

@@ -14,7 +14,7 @@ vi.setConfig({ testTimeout: 900_000 }) // full counts on a busy machine; a quiet
 const HEAD = 'heads/state/counter/~'
 const PROCESSES = 4
 const INCREMENTS = count(2_000, 150)
-const KILLS = count(200, 15)
+const KILLS = count(200, 40)
 reportCounts(
   import.meta.filename,
   { processes: PROCESSES, 'increments of each': INCREMENTS, 'rounds of kills': KILLS },

@@ -24,6 +24,7 @@ const ADMIN = 'token-of-the-administrator'
 const TESTED = 'token-of-the-role'
 const PERMISSIONS: readonly GcsPermission[] = [
   'storage.buckets.get',
+  'storage.buckets.getIamPolicy',
   'storage.objects.create',
   'storage.objects.delete',
   'storage.objects.get',

@@ -64,5 +64,6 @@ async function placeOn(
   const keys = `file:${keyFile}`
   const memory = join(folder, 'memory')
   const open = () => openStore({ store: objects(), keys, memory, cache: false, by: 'the next one' })
-  return { store, keys, memory, env, open, objects, settled }
+  const own = { ...env, XDG_CACHE_HOME: join(folder, 'cache') } // what the dead kept of objects is not for the machine's user
+  return { store, keys, memory, env: own, open, objects, settled }
 }

@@ -15,6 +15,7 @@ const applier = await bundle(new URL('programs/applier.ts', import.meta.url))
 const ROUNDS = count(300, 8)
 reportCounts(import.meta.filename, { rounds: ROUNDS })
 const AT_ONCE = 40 // resources that one process would create
+const BEYOND = 6 // words more that it gets to say when its end is late
 
 /** Runs a process that creates resources from `from` on, kills it, and tells what it had said. */
 async function killed(
@@ -23,14 +24,15 @@ async function killed(
   random: Random,
 ): Promise<{ done: number; begun: number; all: boolean }> {
   const { store, keys, memory, env } = place
-  const child = spawn(process.execPath, [applier, store, keys, memory, String(from), String(AT_ONCE)], {
+  // By a word that it says, and a moment later: so deaths fall before, in and after each request, those of the release too.
+  const lines = random.below(2 * AT_ONCE + 2)
+  const args = [store, keys, memory, String(from), String(AT_ONCE), String(lines && lines + BEYOND)]
+  const child = spawn(process.execPath, [applier, ...args], {
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const closed = once(child, 'close')
   const said = { done: from, begun: from, all: false }
-  // By a word that it says, and a moment later: so deaths fall before, in and after each request, those of the release too.
-  const lines = random.below(2 * AT_ONCE + 2)
   let heard = 0
   for await (const line of createInterface({ input: child.stdout })) {
     const [word, n] = line.split(' ')

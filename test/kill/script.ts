@@ -8,6 +8,15 @@ export type Operation =
   | { readonly do: 'prune'; readonly keepLast: number }
   | { readonly do: 'collect' }
 
+/**
+ * Where a process kills itself: at this request of its script, counted from 1, or at the first that moves the head; before it is made, or when it was
+ * answered. Such a process keeps no objects on its machine: what it asks the store for must not depend on what others have kept in time.
+ */
+export interface Doom {
+  readonly request: number | 'write of the head'
+  readonly when: 'before' | 'after'
+}
+
 /** What a process is told at its start. */
 export interface Task {
   /** An address, as users write them. */
@@ -19,8 +28,7 @@ export interface Task {
   /** Make the store first. */
   readonly init: boolean
   readonly script: readonly Operation[]
-  /** The process kills itself at this request of its script, counted from 1: before it is made, or when it was answered. */
-  readonly dieAt?: { readonly request: number; readonly when: 'before' | 'after' }
+  readonly dieAt?: Doom
 }
 
 /** What a process says, one JSON value a line. `ack` is said only after the call's promise has resolved. */

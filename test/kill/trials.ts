@@ -2,6 +2,7 @@ import { expect } from 'vitest'
 import { randomFrom } from '../file/random.ts'
 import type { Place } from './places.ts'
 import { newTally, Rounds, type Tally } from './rounds.ts'
+import type { Doom } from './script.ts'
 import { EVERYTHING, largeCommit, push, type Work } from './scripts.ts'
 import { NOTHING } from './state.ts'
 import { Executioner, moments } from './victim.ts'
@@ -21,16 +22,24 @@ export async function killAtRandom(program: string, place: Place, count: number)
   return tally
 }
 
-/** Processes do the same work, and die right before or right after the first of its requests, the second, and so on to the last. */
+/**
+ * Processes do the same work, and die right before or right after the write that makes the change, then at the first of its requests, the second, and
+ * so on to the last. Which request it is that makes the change differs from round to round, so it is met by what it is.
+ */
 export async function killAtEachRequest(program: string, place: Place, work: Work): Promise<Tally> {
   const random = randomFrom(8)
   const tally = newTally()
   const rounds = new Rounds(place, new Executioner(program, place.env), tally)
   await rounds.begin(MANY)
+  const dies = async (request: Doom['request'], when: Doom['when']) => {
+    const script = work(rounds.state, random, `at request ${request} ${when}`)
+    return await rounds.round(script, 'at the end', { dieAt: { request, when } })
+  }
+  await dies('write of the head', 'before')
+  await dies('write of the head', 'after')
   for (let request = 1; ; request++) {
     for (const when of ['before', 'after'] as const) {
-      const script = work(rounds.state, random, `at request ${request} ${when}`)
-      const { phase } = await rounds.round(script, 'at the end', { dieAt: { request, when } })
+      const { phase } = await dies(request, when)
       if (phase !== 'after') continue
       await rounds.tidy()
       return tally // it has no more requests
@@ -64,6 +73,19 @@ export async function killAtEachRequestWhileMade(program: string, open: () => Pr
       if (phase === 'after') return tally
     }
   }
+}
+
+/** Right before the write that makes a change it is lost, right after it is there; and what was uploaded for a lost one was collected. */
+export function expectBothEnds({ landed, lost, collected }: Tally, work: Work): void {
+  const told = JSON.stringify({ landed, lost, collected })
+  expect(Math.min(landed, lost), told).toBeGreaterThan(0)
+  if (work === largeCommit) expect(collected, told).toBeGreaterThan(0)
+}
+
+/** Before and after each of the six requests that a store and its first large revision cost; more where one was made again. */
+export function expectAtEachRequest(tally: Tally): void {
+  expect(tally.during, JSON.stringify(tally)).toBeGreaterThanOrEqual(12)
+  expect(tally.landed, JSON.stringify(tally)).toBeGreaterThan(0)
 }
 
 /**

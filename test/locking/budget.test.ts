@@ -1,9 +1,8 @@
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { dynamoDbLockStore, type LockStore } from '../../src/locking/index.ts'
 import { memoryStore } from '../../src/memory/index.ts'
 import type { NetworkRequest } from '../../src/testing/index.ts'
-import { createLockTable, REGION, startDynalite } from './dynamo.ts'
+import { countingClient, createLockTable, startDynalite } from './dynamo.ts'
 import { objectsPlace, type Process, tablePlace, World } from './world.ts'
 
 const operation = 'deploy'
@@ -206,16 +205,7 @@ describe('on the wire, a call of the DynamoDB lock store is one request', () => 
 
   /** A lock store whose requests are counted where they leave the SDK. */
   async function counted(): Promise<{ locks: LockStore; sent: string[] }> {
-    const client = new DynamoDBClient({ ...dynalite, region: REGION, maxAttempts: 1 })
-    const sent: string[] = []
-    client.middlewareStack.add(
-      (next, { commandName }) =>
-        (args) => {
-          sent.push(String(commandName))
-          return next(args)
-        },
-      { step: 'finalizeRequest', name: 'count' },
-    )
+    const { client, sent } = countingClient(dynalite)
     return { locks: dynamoDbLockStore({ table: await createLockTable(dynalite), client }), sent }
   }
 

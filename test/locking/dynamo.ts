@@ -58,6 +58,21 @@ export async function createLockTable(service: DynamoDb): Promise<string> {
   }
 }
 
+/** A client of the SDK's own, and the names of the requests that leave it. */
+export function countingClient(service: DynamoDb): { client: DynamoDBClient; sent: string[] } {
+  const client = new DynamoDBClient({ ...service, region: REGION, maxAttempts: 1 })
+  const sent: string[] = []
+  client.middlewareStack.add(
+    (next, { commandName }) =>
+      (args) => {
+        sent.push(String(commandName))
+        return next(args)
+      },
+    { step: 'finalizeRequest', name: 'count' },
+  )
+  return { client, sent }
+}
+
 /** `dynamoDbLockStore` through the real SDK; a table for each case, and a proxy that can leave requests without an answer. */
 export function dynamoHarness(name: string, service: () => DynamoDb): LockStoreHarness {
   const places = new Map<LockStore, { table: string; proxy: Awaited<ReturnType<typeof startFaultProxy>> }>()

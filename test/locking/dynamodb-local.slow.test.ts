@@ -4,12 +4,11 @@ import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { dynamoDbLockStore } from '../../src/locking/index.ts'
 import { memoryStore } from '../../src/memory/index.ts'
 import { registerSuite, testLockStore } from '../../src/testing/index.ts'
-import { createLockTable, type DynamoDb, dynamoHarness, REGION } from './dynamo.ts'
+import { countingClient, createLockTable, type DynamoDb, dynamoHarness } from './dynamo.ts'
 import { World } from './world.ts'
 
 const OLDEST_JAVA = 17
@@ -51,16 +50,7 @@ describe('lock records in DynamoDB Local', () => {
   afterAll(() => void server.kill())
 
   it('show who holds a lock in the refusal itself: one request', async () => {
-    const client = new DynamoDBClient({ ...service, region: REGION, maxAttempts: 1 })
-    const sent: string[] = []
-    client.middlewareStack.add(
-      (next, { commandName }) =>
-        (args) => {
-          sent.push(String(commandName))
-          return next(args)
-        },
-      { step: 'finalizeRequest', name: 'count' },
-    )
+    const { client, sent } = countingClient(service)
     const world = new World({
       objects: memoryStore(),
       locks: dynamoDbLockStore({ table: await createLockTable(service), client }),

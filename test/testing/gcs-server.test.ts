@@ -150,6 +150,37 @@ describe('preconditions', () => {
   })
 })
 
+describe('the policy of a bucket', () => {
+  const path = (bucket: string, query = '') => `/storage/v1/b/${bucket}/iam${query}`
+  const VERSION_3 = '?optionsRequestedPolicyVersion=3'
+
+  it('is read by the real client, and lets nobody in but its project when the bucket is new', async () => {
+    server.createBucket('shared', { bindings: [{ role: 'roles/storage.objectViewer', members: ['allUsers'] }] })
+    const bindings = async (bucket: string) =>
+      (await connect().bucket(bucket).iam.getPolicy({ requestedPolicyVersion: 3 }))[0].bindings
+    expect(await bindings('shared')).toEqual([{ role: 'roles/storage.objectViewer', members: ['allUsers'] }])
+    expect((await bindings(BUCKET)).flatMap(({ members }) => members).join()).toMatch(/^project\w+:\S+$/)
+  })
+
+  it('that has conditions is shown to those who ask for version 3', async () => {
+    const condition = { title: 'once', expression: 'true' }
+    server.createBucket('conditional', {
+      bindings: [{ role: 'roles/storage.admin', members: ['user:a@b'], condition }],
+    })
+    expect(await send('GET', path('conditional', VERSION_3))).toBe('200')
+    expect(await send('GET', path('conditional'))).toBe('400 invalid')
+  })
+
+  it('is shown to nobody without the permission, and cannot be changed', async () => {
+    await start({ anonymous: false, credentials: [{ token: 't', deny: ['storage.buckets.getIamPolicy'] }] })
+    const headers = { authorization: 'Bearer t' }
+    expect(await send('GET', path(BUCKET, VERSION_3), { headers })).toBe('403 accessDenied')
+    expect(await send('GET', path(BUCKET, VERSION_3))).toBe('401 required')
+    expect(await send('PUT', path(BUCKET), { headers, body: '{}' })).toBe('501 notImplemented')
+    expect(await send('GET', `${path(BUCKET)}/x`, { headers })).toBe('501 notImplemented')
+  })
+})
+
 describe('generations', () => {
   it('only grow, are never used twice, and name versions that a versioned bucket keeps', async () => {
     const bucket = server.createBucket('kept', { versioning: true })

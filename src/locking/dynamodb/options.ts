@@ -1,5 +1,12 @@
-import { isEndpoint } from '../../core/driver-address.ts'
-import { checkOptions, hasMethod, type OptionRules, optional, textThat, valueThat } from '../../core/driver-options.ts'
+import {
+  checkOptions,
+  endpointRule,
+  hasMethod,
+  type OptionRules,
+  optional,
+  textThat,
+  valueThat,
+} from '../../core/driver-options.ts'
 import { KeelstateError } from '../../core/errors.ts'
 import type { DynamoDbClient } from './client.ts'
 
@@ -18,7 +25,7 @@ export interface DynamoDbLockOptions {
 const RULES: OptionRules<DynamoDbLockOptions> = {
   table: textThat(/^[A-Za-z0-9_.-]{3,255}$|^arn:/, 'has to be the name or the ARN of a table'),
   region: optional(textThat(/./, 'must not be empty')),
-  endpoint: optional(textThat(isEndpoint, 'has to be an http: or https: address without user, query or fragment')),
+  endpoint: optional(endpointRule),
   client: optional(valueThat(hasMethod('send'), 'needs a method send')),
   credentials: () => undefined, // the SDK's to judge
 }

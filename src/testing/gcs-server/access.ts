@@ -5,6 +5,7 @@ import { GcsRefusal } from './answers.ts'
 /** https://cloud.google.com/storage/docs/access-control/iam-permissions */
 export type GcsPermission =
   | 'storage.buckets.get'
+  | 'storage.buckets.getIamPolicy'
   | 'storage.objects.create'
   | 'storage.objects.delete'
   | 'storage.objects.get'

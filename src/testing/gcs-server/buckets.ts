@@ -36,7 +36,21 @@ export interface GcsBucketOptions {
   requesterPays?: boolean
   /** Members of the bucket's resource that it is given back with; they have no effect. */
   settings?: Readonly<Record<string, unknown>>
+  /** Bindings of its IAM policy; they have no effect. Default: those that a new bucket has. */
+  bindings?: readonly GcsBinding[]
 }
+
+/** Who has a role on a bucket. https://cloud.google.com/storage/docs/json_api/v1/buckets/getIamPolicy */
+export interface GcsBinding {
+  readonly role: string
+  readonly members: readonly string[]
+  readonly condition?: { readonly title: string; readonly expression: string }
+}
+
+const NEW_BINDINGS: readonly GcsBinding[] = [
+  { role: 'roles/storage.legacyBucketOwner', members: ['projectEditor:fixture', 'projectOwner:fixture'] },
+  { role: 'roles/storage.legacyBucketReader', members: ['projectViewer:fixture'] },
+]
 
 interface StoredObject {
   readonly live: GcsObjectVersion | undefined
@@ -52,6 +66,7 @@ export class GcsBucket {
   readonly requesterPays: boolean
   versioning: boolean
   settings: Readonly<Record<string, unknown>>
+  bindings: readonly GcsBinding[]
   readonly #now: () => number
   #objects = new Map<string, StoredObject>()
   #lastGeneration = 0n
@@ -61,6 +76,7 @@ export class GcsBucket {
     this.name = name
     this.versioning = options.versioning ?? false
     this.settings = options.settings ?? {}
+    this.bindings = options.bindings ?? NEW_BINDINGS
     this.requesterPays = options.requesterPays ?? false
     this.#now = now
   }

@@ -6,8 +6,16 @@ import { objectResource, selectFields } from './resources.ts'
 
 const MAX_RESULTS = 1000
 
-/** One page of objects and prefixes. https://cloud.google.com/storage/docs/json_api/v1/objects/list */
-export function listObjects(bucket: GcsBucket, { query }: GcsRequest): HttpAnswer {
+/**
+ * One page of objects and prefixes. https://cloud.google.com/storage/docs/json_api/v1/objects/list
+ *
+ * @param createdBefore Objects that are younger are left out.
+ */
+export function listObjects(
+  bucket: GcsBucket,
+  { query }: GcsRequest,
+  createdBefore: number = Number.POSITIVE_INFINITY,
+): HttpAnswer {
   const { prefix = '', delimiter = '', startOffset = '', pageToken, fields } = query
   const maxResults = readMaxResults(query.maxResults)
   const versions = query.versions === 'true'
@@ -19,6 +27,7 @@ export function listObjects(bucket: GcsBucket, { query }: GcsRequest): HttpAnswe
   let more = false
   for (const name of versions ? bucket.allNames() : bucket.keys()) {
     if (!name.startsWith(prefix) || byUtf8(name, startOffset) < 0) continue
+    if ((bucket.live(name)?.timeCreated ?? 0) > createdBefore) continue
     const at = delimiter === '' ? -1 : name.indexOf(delimiter, prefix.length)
     const entry = at < 0 ? name : name.slice(0, at + delimiter.length)
     if ((after !== undefined && byUtf8(entry, after) <= 0) || entry === last) continue

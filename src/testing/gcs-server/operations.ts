@@ -1,13 +1,14 @@
 import { systemEnvironment } from '../../core/environment.ts'
 import type { HttpAnswer } from '../http-fixture.ts'
 import type { Caller } from './access.ts'
-import { emptyAnswer, jsonAnswer, notImplemented, objectMissing } from './answers.ts'
+import { emptyAnswer, GcsRefusal, jsonAnswer, notImplemented, objectMissing } from './answers.ts'
 import type { GcsBucket, GcsObjectMetadata, GcsObjectVersion } from './buckets.ts'
 import { checkRead, checkWrite, readGeneration } from './conditions.ts'
+import { flawOf, type GcsConditions, type GcsFlaws, STALE_MS } from './flaws.ts'
 import { listObjects } from './listings.ts'
 import type { ChangeRate } from './rate.ts'
 import type { GcsOperation, GcsRequest } from './request.ts'
-import { bucketResource, etagOf, objectResource } from './resources.ts'
+import { bucketResource, etagOf, objectResource, policyResource } from './resources.ts'
 import { readJson, readUpload, type Upload, type UploadSessions } from './uploads.ts'
 
 const RACE_MS = 5 // between the check of a condition and the write, in mode `racy`
@@ -18,7 +19,9 @@ export interface OperationContext {
   readonly rate: ChangeRate
   readonly sessions: UploadSessions
   readonly endpoint: string
-  readonly conditions: 'enforced' | 'ignored' | 'racy'
+  readonly conditions: GcsConditions
+  readonly flaws: GcsFlaws
+  readonly now: number
 }
 
 type Operation = (bucket: GcsBucket, request: GcsRequest, context: OperationContext) => HttpAnswer | Promise<HttpAnswer>
@@ -29,8 +32,13 @@ export const OPERATIONS: Record<GcsOperation, Operation> = {
     return jsonAnswer(bucketResource(bucket))
   },
 
-  GetObject(bucket, request, { caller }) {
-    const found = readable(bucket, request, caller)
+  GetBucketPolicy(bucket, { query }, { caller }) {
+    caller.must('storage.buckets.getIamPolicy')
+    return jsonAnswer(policyResource(bucket, Number(query.optionsRequestedPolicyVersion ?? 1)))
+  },
+
+  GetObject(bucket, request, context) {
+    const found = readable(bucket, request, context)
     const { generation, metageneration, bytes } = found
     return {
       status: 200,
@@ -46,15 +54,15 @@ export const OPERATIONS: Record<GcsOperation, Operation> = {
         'x-goog-stored-content-encoding': found.contentEncoding ?? 'identity',
         'x-goog-stored-content-length': String(bytes.length),
       },
-      body: bytes,
+      body: context.flaws.bodies === 'framed' ? Buffer.concat([bytes, Buffer.from('\r\n0\r\n')]) : bytes,
     }
   },
 
-  GetObjectMetadata(bucket, request, { caller }) {
-    return jsonAnswer(objectResource(bucket, request.name, readable(bucket, request, caller)))
+  GetObjectMetadata(bucket, request, context) {
+    return jsonAnswer(objectResource(bucket, request.name, readable(bucket, request, context)))
   },
 
-  PutObject: (bucket, request, context) => store(bucket, readUpload(request), request.query, context),
+  PutObject: (bucket, request, context) => store(bucket, readUpload(request, context.flaws), request.query, context),
 
   StartUpload(bucket, request, { caller, sessions, endpoint }) {
     caller.must('storage.objects.create', request.name)
@@ -64,7 +72,7 @@ export const OPERATIONS: Record<GcsOperation, Operation> = {
   },
 
   ContinueUpload(bucket, request, context) {
-    const { upload, query } = context.sessions.finish(request)
+    const { upload, query } = context.sessions.finish(request, context.flaws)
     return store(bucket, upload, query, context)
   },
 
@@ -93,9 +101,9 @@ export const OPERATIONS: Record<GcsOperation, Operation> = {
     return emptyAnswer(204)
   },
 
-  ListObjects(bucket, request, { caller }) {
+  ListObjects(bucket, request, { caller, flaws, now }) {
     caller.must('storage.objects.list')
-    return listObjects(bucket, request)
+    return listObjects(bucket, request, flaws.lists === 'stale' ? now - STALE_MS : undefined)
   },
 }
 
@@ -104,24 +112,35 @@ async function store(
   bucket: GcsBucket,
   { name, bytes, metadata }: Upload,
   query: GcsRequest['query'],
-  { caller, rate, conditions }: OperationContext,
+  { caller, rate, conditions, flaws }: OperationContext,
 ): Promise<HttpAnswer> {
   caller.must('storage.objects.create', name)
   rate.check(bucket.name, name)
   const live = bucket.live(name)
-  if (conditions !== 'ignored') checkWrite(query, live)
-  if (conditions === 'racy') await systemEnvironment.sleep(RACE_MS)
+  const flaw = flawOf(query, conditions, flaws)
+  if (flaw === 'refused') throw new GcsRefusal('conditionNotMet')
+  if (flaw !== 'ignored') checkWrite(query, live)
+  if (flaw === 'racy') await systemEnvironment.sleep(RACE_MS)
   if (live !== undefined) caller.must('storage.objects.delete', name)
   const written = bucket.put(name, bytes, metadata)
   rate.changed(bucket.name, name)
+  if (flaw === 'denied-after-write') throw new GcsRefusal('conditionNotMet')
   return jsonAnswer(objectResource(bucket, name, written))
 }
 
-function readable(bucket: GcsBucket, { name, query }: GcsRequest, caller: Caller): GcsObjectVersion {
+function readable(
+  bucket: GcsBucket,
+  { name, query }: GcsRequest,
+  { caller, flaws, now }: OperationContext,
+): GcsObjectVersion {
   caller.must('storage.objects.get', name)
   const generation = readGeneration(query, 'generation')
-  const found = generation === undefined ? bucket.live(name) : bucket.version(name, generation)
+  const live = bucket.live(name)
+  const settled = ({ timeCreated }: GcsObjectVersion) => flaws.reads !== 'stale' || timeCreated <= now - STALE_MS
+  const readableNow = live === undefined ? undefined : bucket.versions(name).findLast(settled)
+  const found = generation === undefined ? readableNow : bucket.version(name, generation)
   if (found === undefined) throw missing(bucket, name, caller)
+  if (flaws.notModified === 'always' && query.ifGenerationNotMatch !== undefined) throw new GcsRefusal('notModified')
   checkRead(query, found)
   return found
 }

@@ -7,6 +7,7 @@ export type GcsOperation =
   | 'ContinueUpload'
   | 'DeleteObject'
   | 'GetBucket'
+  | 'GetBucketPolicy'
   | 'GetObject'
   | 'GetObjectMetadata'
   | 'ListObjects'
@@ -26,7 +27,7 @@ export interface GcsRequest extends RawRequest {
 interface Route {
   readonly operation: GcsOperation
   readonly method: string
-  readonly on: 'bucket' | 'object' | 'objects' | 'upload'
+  readonly on: 'bucket' | 'object' | 'objects' | 'policy' | 'upload'
   /** What parameters must have these values to mean this operation. */
   readonly when?: Readonly<Record<string, string>>
   readonly parameters: readonly string[]
@@ -37,6 +38,7 @@ const UPLOAD = ['uploadType', 'name', 'kmsKeyName', ...CONDITIONS]
 
 const ROUTES: readonly Route[] = [
   { operation: 'GetBucket', method: 'GET', on: 'bucket', parameters: ['projection'] },
+  { operation: 'GetBucketPolicy', method: 'GET', on: 'policy', parameters: ['optionsRequestedPolicyVersion'] },
   {
     operation: 'GetObject',
     method: 'GET',
@@ -64,6 +66,9 @@ const ROUTES: readonly Route[] = [
     parameters: [...UPLOAD, 'upload_id'],
   },
 ]
+
+/** What follows the bucket in a path. */
+const PARTS: Readonly<Record<string, Route['on']>> = { '': 'bucket', iam: 'policy', o: 'objects' }
 
 const MAX_NAME_BYTES = 1024
 
@@ -106,12 +111,11 @@ function targetOf(method: string, url: string) {
   const mark = url.indexOf('?')
   const path = mark < 0 ? url : url.slice(0, mark)
   const query = Object.fromEntries(new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1))) as Record<string, string>
-  const match = /^(\/(?:upload|download))?\/storage\/v1\/b\/([^/]+)(?:\/(o)(?:\/([^/]+))?)?$/.exec(path)
+  const match = /^(\/(?:upload|download))?\/storage\/v1\/b\/([^/]+)(?:\/(iam$|o)(?:\/([^/]+))?)?$/.exec(path)
   if (match === null) return { bucket: '', name: '', query, route: undefined }
-  const [, way, bucket = '', objects, object] = match
+  const [, way, bucket = '', part, object] = match
   const name = object === undefined ? (way === '/upload' ? (query.name ?? '') : '') : decoded(object)
-  const on =
-    way === '/upload' ? 'upload' : object !== undefined ? 'object' : objects !== undefined ? 'objects' : 'bucket'
+  const on = way === '/upload' ? 'upload' : object !== undefined ? 'object' : PARTS[part ?? '']
   const media = way === '/download' ? { ...query, alt: 'media' } : query
   const route = ROUTES.find(
     (one) =>

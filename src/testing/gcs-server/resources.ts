@@ -1,3 +1,4 @@
+import { GcsRefusal } from './answers.ts'
 import type { GcsBucket, GcsObjectVersion } from './buckets.ts'
 
 /** https://cloud.google.com/storage/docs/json_api/v1/objects#resource-representations */
@@ -33,12 +34,22 @@ export function bucketResource(bucket: GcsBucket): Record<string, unknown> {
     kind: 'storage#bucket',
     id: bucket.name,
     name: bucket.name,
+    projectNumber: '123456789012',
     location: 'EU',
     storageClass: 'STANDARD',
     versioning: { enabled: bucket.versioning },
     ...bucket.settings,
     ...(bucket.requesterPays ? { billing: { requesterPays: true } } : {}),
   }
+}
+
+/** https://cloud.google.com/storage/docs/json_api/v1/buckets/getIamPolicy#response */
+export function policyResource({ name, bindings }: GcsBucket, requestedVersion: number): Record<string, unknown> {
+  const conditional = bindings.some(({ condition }) => condition !== undefined)
+  if (conditional && requestedVersion < 3)
+    throw new GcsRefusal('invalid', 'The policy has conditions, which takes version 3.')
+  const resourceId = `projects/_/buckets/${name}`
+  return { kind: 'storage#policy', resourceId, version: conditional ? 3 : 1, etag: 'CAE=', bindings }
 }
 
 export function etagOf({ generation, metageneration }: GcsObjectVersion): string {

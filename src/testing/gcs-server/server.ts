@@ -2,6 +2,7 @@ import { type DescribedRequest, type HttpAnswer, HttpFixture, type RawRequest } 
 import { GcsAccess, type GcsCredential, type GcsDenial } from './access.ts'
 import { GcsRefusal, refusalAnswer, statusAnswer } from './answers.ts'
 import { type GcsBucket, type GcsBucketOptions, GcsBuckets } from './buckets.ts'
+import type { GcsConditions, GcsFlaws } from './flaws.ts'
 import { OPERATIONS } from './operations.ts'
 import { ChangeRate } from './rate.ts'
 import { describeRequest, parseRequest } from './request.ts'
@@ -23,7 +24,9 @@ export interface GcsServerOptions {
    */
   idempotencyTokens?: boolean
   /** How preconditions of writes are treated: as they should be, not at all, or checked and then waited. Default `enforced`. */
-  conditions?: 'enforced' | 'ignored' | 'racy'
+  conditions?: GcsConditions
+  /** What else it gets wrong. Default: nothing. */
+  flaws?: GcsFlaws
   /** Largest body in bytes. Default 5 GiB. */
   maxObjectBytes?: number
 }
@@ -50,7 +53,9 @@ export class GcsServer extends HttpFixture {
   /** The first of its callers. */
   readonly credential: GcsCredential
   /** How preconditions of writes are treated, from the next request on. */
-  conditions: 'enforced' | 'ignored' | 'racy'
+  conditions: GcsConditions
+  /** What else it gets wrong, from the next request on. */
+  flaws: GcsFlaws
   readonly #buckets: GcsBuckets
   readonly #access: GcsAccess
   readonly #rate: ChangeRate
@@ -63,6 +68,7 @@ export class GcsServer extends HttpFixture {
     const credentials = options.credentials ?? [DEFAULT_CREDENTIAL]
     this.credential = credentials[0] ?? DEFAULT_CREDENTIAL
     this.conditions = options.conditions ?? 'enforced'
+    this.flaws = options.flaws ?? {}
     this.#buckets = new GcsBuckets(() => this.now())
     this.#access = new GcsAccess(credentials, options.anonymous ?? false)
     this.#rate = new ChangeRate(options.oneWriteASecond ? ONE_WRITE_MS : 0)
@@ -134,6 +140,8 @@ export class GcsServer extends HttpFixture {
       sessions: this.#sessions,
       endpoint,
       conditions: this.conditions,
+      flaws: this.flaws,
+      now: this.now(),
     })
   }
 }

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { crc32c } from '../checksums.ts'
 import { GcsRefusal, notImplemented } from './answers.ts'
 import type { GcsObjectMetadata } from './buckets.ts'
+import type { GcsFlaws } from './flaws.ts'
 import { checkName, type GcsRequest } from './request.ts'
 
 /** An upload, understood and verified. */
@@ -14,12 +15,12 @@ export interface Upload {
 const METADATA = ['name', 'contentType', 'cacheControl', 'contentEncoding', 'metadata', 'md5Hash', 'crc32c']
 
 /** Reads a simple or multipart upload. https://cloud.google.com/storage/docs/uploads-downloads#uploads */
-export function readUpload(request: GcsRequest): Upload {
+export function readUpload(request: GcsRequest, flaws: GcsFlaws): Upload {
   if (request.query.uploadType === 'multipart') {
     const { resource, type, bytes } = readMultipart(request)
-    return verified(request, resource, type, bytes)
+    return verified(request, resource, type, bytes, flaws)
   }
-  return verified(request, {}, request.headers['content-type'], request.body)
+  return verified(request, {}, request.headers['content-type'], request.body, flaws)
 }
 
 /** Resumable uploads: sessions whose body comes in one piece. */
@@ -35,7 +36,7 @@ export class UploadSessions {
   }
 
   /** Takes the body. The query of the request that opened the session decides. */
-  finish(request: GcsRequest): { upload: Upload; query: GcsRequest['query'] } {
+  finish(request: GcsRequest, flaws: GcsFlaws): { upload: Upload; query: GcsRequest['query'] } {
     const session = this.#sessions.get(request.query.upload_id ?? '')
     if (session === undefined) throw new GcsRefusal('notFound', 'No such upload session.')
     const range = request.headers['content-range']
@@ -45,7 +46,7 @@ export class UploadSessions {
     this.#sessions.delete(request.query.upload_id ?? '')
     const type = request.headers['content-type']
     return {
-      upload: verified(session.request, session.resource, type, request.body),
+      upload: verified(session.request, session.resource, type, request.body, flaws),
       query: session.request.query,
     }
   }
@@ -56,13 +57,14 @@ function verified(
   resource: Record<string, unknown>,
   type: string | undefined,
   bytes: Uint8Array,
+  flaws: GcsFlaws,
 ): Upload {
   const unknown = Object.keys(resource).find((field) => !METADATA.includes(field))
   if (unknown !== undefined) throw notImplemented(`An upload does not take the field ${unknown}`)
   const name = request.name === '' ? String(resource.name ?? '') : request.name
   if (name === '') throw new GcsRefusal('required', 'Required parameter: name')
   checkName(name)
-  const sent = { ...sentHashes(request.headers), ...resource }
+  const sent = flaws.checksums === 'ignored' ? {} : { ...sentHashes(request.headers), ...resource }
   const md5 = createHash('md5').update(bytes).digest('base64')
   if (sent.md5Hash !== undefined && sent.md5Hash !== md5) throw mismatch('MD5', String(sent.md5Hash), md5)
   const crc = crc32c(bytes).toString('base64')

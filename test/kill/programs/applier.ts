@@ -3,8 +3,15 @@ import { deployment, newSnapshot } from '../../../src/deployments/index.ts'
 import { openStore } from '../../../src/index.ts'
 import { resource } from '../resources.ts'
 
-const say = (line: string) => process.stdout.write(`${line}\n`)
-const [store = '', keys = '', memory = '', from = '', count = ''] = process.argv.slice(2)
+const [store = '', keys = '', memory = '', from = '', count = '', lines = ''] = process.argv.slice(2)
+let said = 0
+
+/** After so many lines it stands still: whoever is to kill it may be late. */
+async function say(line: string): Promise<void> {
+  process.stdout.write(`${line}\n`)
+  if (++said === Number(lines)) await new Promise(() => setInterval(() => {}, 60_000))
+}
+
 await using opened = await openStore({ store, keys, memory })
 const prod = deployment(opened, { factory: 'shop', stack: 'prod' })
 const lock = await prod.lock({ operation: 'apply' })
@@ -13,9 +20,9 @@ if (from === '0') {
   await prod.commit({ ...empty, outputs: { note: 'x'.repeat(6_000) } })
 }
 for (let n = Number(from); n < Number(from) + Number(count); n++) {
-  say(`begin ${n}`)
+  await say(`begin ${n}`)
   await prod.commit({ put: [resource(n)], ...(n > 3 && { delete: [`removed ${n}`] }) })
-  say(`done ${n}`)
+  await say(`done ${n}`)
 }
 await lock.unlock()
-say('released')
+await say('released')

@@ -11,18 +11,18 @@ import type {
   StoredObject,
 } from '../../../src/index.ts'
 import { parseS3Address, s3Store } from '../../../src/s3/index.ts'
-import type { Task } from '../script.ts'
+import type { Doom } from '../script.ts'
 
 /** A store at one of whose requests this process may die. */
 export class MortalStore implements ObjectStore {
   readonly address: string
   readonly capabilities: ObjectStoreCapabilities
   readonly #inner: ObjectStore
-  readonly #dieAt: Task['dieAt']
+  readonly #dieAt: Doom | undefined
   #counting = false
   #requests = 0
 
-  private constructor(inner: ObjectStore, dieAt: Task['dieAt']) {
+  private constructor(inner: ObjectStore, dieAt: Doom | undefined) {
     this.#inner = inner
     this.#dieAt = dieAt
     this.address = inner.address
@@ -30,7 +30,7 @@ export class MortalStore implements ObjectStore {
   }
 
   /** Opens `file:PATH`, `s3://…` or `gs://…`. */
-  static async at(address: string, dieAt: Task['dieAt']): Promise<MortalStore> {
+  static async at(address: string, dieAt: Doom | undefined): Promise<MortalStore> {
     return new MortalStore(storeAt(address), dieAt)
   }
 
@@ -40,33 +40,34 @@ export class MortalStore implements ObjectStore {
   }
 
   prepare(options?: CallOptions): Promise<void> {
-    return this.#request(async () => this.#inner.prepare?.(options))
+    return this.#request('prepare', async () => this.#inner.prepare?.(options))
   }
 
   get(key: string, options?: GetOptions): Promise<StoredObject | 'unchanged' | undefined> {
-    return this.#request(() => this.#inner.get(key, options))
+    return this.#request('get', () => this.#inner.get(key, options))
   }
 
   put(key: string, body: Uint8Array, condition: PutCondition, options?: CallOptions): Promise<string> {
-    return this.#request(() => this.#inner.put(key, body, condition, options))
+    const kind = key.startsWith('heads/') ? 'write of the head' : 'put'
+    return this.#request(kind, () => this.#inner.put(key, body, condition, options))
   }
 
   delete(keys: readonly string[], options?: CallOptions): Promise<void> {
-    return this.#request(() => this.#inner.delete(keys, options))
+    return this.#request('delete', () => this.#inner.delete(keys, options))
   }
 
   list(prefix: string, options?: ListOptions): Promise<ListPage> {
-    return this.#request(() => this.#inner.list(prefix, options))
+    return this.#request('list', () => this.#inner.list(prefix, options))
   }
 
   close(): Promise<void> {
     return this.#inner.close()
   }
 
-  async #request<T>(call: () => Promise<T>): Promise<T> {
+  async #request<T>(kind: string, call: () => Promise<T>): Promise<T> {
     if (!this.#counting) return await call()
     this.#requests += 1
-    const last = this.#requests === this.#dieAt?.request
+    const last = [kind, this.#requests].includes(this.#dieAt?.request ?? '')
     if (last && this.#dieAt?.when === 'before') return await die()
     const answer = await call()
     if (last) return await die()

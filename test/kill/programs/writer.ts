@@ -9,7 +9,7 @@ const tell = (line: Line) => void writeSync(1, `${JSON.stringify(line)}\n`)
 
 const { keys, memory, dieAt } = task
 const mortal = await MortalStore.at(task.store, dieAt)
-const store = await openStore({ store: mortal, keys, memory, by: 'killed' })
+const store = await openStore({ store: mortal, keys, memory, by: 'killed', ...(dieAt && { cache: false }) })
 const document = store.document(task.document, bytes())
 
 if (task.init) {

@@ -5,8 +5,8 @@ import {
   type OptionRules,
   optional,
   textThat,
+  timerRule,
   valueThat,
-  wholeNumber,
 } from '../../../core/driver-options.ts'
 import { type AwsKmsKey, parseAwsKmsKey } from './address.ts'
 import type { AwsKmsClient } from './client.ts'
@@ -41,13 +41,12 @@ export interface AwsKmsSettings extends Omit<AwsKmsOptions, 'key'> {
 }
 
 const DEFAULT_TIMEOUT_MS = 15_000 // an answer takes some 10 to 30 ms
-const MAX_TIMEOUT_MS = 2 ** 31 - 1 // of a timer
 
 const RULES: OptionRules<AwsKmsOptions> = {
   key: textThat(() => true, 'is no key'), // parseAwsKmsKey judges it
   credentials: optional(credentialsWith(['accessKeyId', 'secretAccessKey'], 'them')),
   client: optional(valueThat(hasMethod('send'), 'needs a method send')),
-  timeoutMs: optional(wholeNumber(MAX_TIMEOUT_MS)),
+  timeoutMs: optional(timerRule),
 }
 
 /** @throws {KeelstateError} `InvalidOptions` that names the option. */

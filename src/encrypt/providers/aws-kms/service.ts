@@ -4,7 +4,7 @@ import type { CallOptions } from '../../../core/store.ts'
 import { DATA_KEY_BYTES } from '../../derive.ts'
 import { changedWrap, notThisKey } from '../../errors.ts'
 import type { WrappedKey } from '../../provider.ts'
-import { MAX_WRAPPED_BYTES } from '../../wraps.ts'
+import { isWrappedLength } from '../../wraps.ts'
 import { bounded } from '../bounded.ts'
 import type { KeyServiceCall } from '../key-service-error.ts'
 import { isKeyArn } from './address.ts'
@@ -37,7 +37,7 @@ export class AwsKmsService {
 
   async unwrap(wrapped: WrappedKey, scope: DocumentScope, options: CallOptions): Promise<Uint8Array> {
     const CiphertextBlob = wrapped.wrapped
-    if (!isPossibleLength(CiphertextBlob.length)) throw changedWrap(wrapped, scope)
+    if (!isWrappedLength(CiphertextBlob.length)) throw changedWrap(wrapped, scope)
     const input = { KeyId: this.#settings.key.keyId, CiphertextBlob, EncryptionContext: contextOf(scope) }
     const { Plaintext } = await this.#call('key.unwrap', options, async (kms, signal) => {
       try {
@@ -74,7 +74,7 @@ export class AwsKmsService {
   }
 
   #wrapped({ CiphertextBlob, KeyId = '' }: KmsAnswer): Wrapped {
-    const fits = CiphertextBlob instanceof Uint8Array && isPossibleLength(CiphertextBlob.length)
+    const fits = CiphertextBlob instanceof Uint8Array && isWrappedLength(CiphertextBlob.length)
     if (fits && isKeyArn(KeyId)) return { keyId: KeyId, wrapped: CiphertextBlob }
     throw this.#unexpected('neither a wrapped key of a possible length nor the ARN of a key')
   }
@@ -91,10 +91,6 @@ export class AwsKmsService {
 
 function isDataKey(bytes: Uint8Array | undefined): bytes is Uint8Array {
   return bytes instanceof Uint8Array && bytes.length === DATA_KEY_BYTES
-}
-
-function isPossibleLength(bytes: number): boolean {
-  return bytes > 0 && bytes <= MAX_WRAPPED_BYTES
 }
 
 /** What KMS binds a wrapped key to. docs/format.md "Key table". */

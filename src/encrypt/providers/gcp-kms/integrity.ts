@@ -1,5 +1,5 @@
 import { crc32c } from '../../crc32c.ts'
-import { MAX_WRAPPED_BYTES } from '../../wraps.ts'
+import { isWrappedLength } from '../../wraps.ts'
 import { type GcpKmsKey, keyOfVersion, mayBeKey } from './address.ts'
 import type { GcpKmsAnswer } from './client.ts'
 
@@ -34,7 +34,7 @@ export function readEncrypted(answer: GcpKmsAnswer, key: GcpKmsKey): { keyId: st
   if (!fits(read.ciphertextCrc32c, wrapped)) throw new BrokenAnswer('its wrapped key does not fit its checksum')
   const keyId = typeof read.name === 'string' ? keyOfVersion(read.name) : undefined
   if (keyId === undefined || !mayBeKey(key, keyId)) throw new BrokenAnswer('its answer names another key')
-  if (!isPossibleLength(wrapped.length)) throw new BrokenAnswer('its wrapped key has an impossible length')
+  if (!isWrappedLength(wrapped.length)) throw new BrokenAnswer('its wrapped key has an impossible length')
   return { keyId, wrapped }
 }
 
@@ -49,11 +49,6 @@ export function readDecrypted(answer: GcpKmsAnswer): Uint8Array {
   const dataKey = bytesOf(plaintext)
   if (!fits(plaintextCrc32c, dataKey)) throw new BrokenAnswer('its data key does not fit its checksum')
   return dataKey
-}
-
-/** Whether a key table takes a wrapped key of that length. */
-export function isPossibleLength(bytes: number): boolean {
-  return bytes > 0 && bytes <= MAX_WRAPPED_BYTES
 }
 
 /** Checksums are int64, which is a text in JSON. */

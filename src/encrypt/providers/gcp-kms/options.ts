@@ -6,8 +6,8 @@ import {
   type OptionRules,
   optional,
   textThat,
+  timerRule,
   valueThat,
-  wholeNumber,
 } from '../../../core/driver-options.ts'
 import { type GcpKmsKey, parseGcpKmsKey } from './address.ts'
 import type { GcpKmsClient } from './client.ts'
@@ -43,7 +43,6 @@ export interface GcpKmsSettings extends Omit<GcpKmsOptions, 'key'> {
 }
 
 const DEFAULT_TIMEOUT_MS = 15_000 // an answer takes some 20 to 100 ms
-const MAX_TIMEOUT_MS = 2 ** 31 - 1 // of a timer
 
 const OPERATION = 'GcpKmsProvider'
 
@@ -51,7 +50,7 @@ const RULES: OptionRules<GcpKmsOptions> = {
   key: textThat(() => true, 'is no key'), // parseGcpKmsKey judges it
   credentials: optional(credentialsWith(['client_email', 'private_key'], 'an access token')),
   client: optional(valueThat(hasMethod('request'), 'needs a method request')),
-  timeoutMs: optional(wholeNumber(MAX_TIMEOUT_MS)),
+  timeoutMs: optional(timerRule),
 }
 
 /** @throws {KeelstateError} `InvalidOptions` that names the option. */

@@ -6,11 +6,12 @@ import type { CallOptions } from '../../../core/store.ts'
 import { DATA_KEY_BYTES } from '../../derive.ts'
 import { changedWrap } from '../../errors.ts'
 import type { WrappedKey } from '../../provider.ts'
+import { isWrappedLength } from '../../wraps.ts'
 import { bounded } from '../bounded.ts'
 import type { KeyServiceCall } from '../key-service-error.ts'
 import { connectGcpKms, type GcpKmsAnswer, type GcpKmsOperations } from './client.ts'
 import { BROKEN, fromGcpKms, isRefusedCiphertext, refusalOf } from './errors.ts'
-import { checkedBytes, isPossibleLength, readDecrypted, readEncrypted } from './integrity.ts'
+import { checkedBytes, readDecrypted, readEncrypted } from './integrity.ts'
 import type { GcpKmsSettings } from './options.ts'
 
 const ATTEMPTS = 3 // of equal length, if the service stays silent
@@ -33,7 +34,7 @@ export class GcpKmsService {
   }
 
   async unwrap(wrapped: WrappedKey, scope: DocumentScope, options: CallOptions): Promise<Uint8Array> {
-    if (!isPossibleLength(wrapped.wrapped.length)) throw changedWrap(wrapped, scope)
+    if (!isWrappedLength(wrapped.wrapped.length)) throw changedWrap(wrapped, scope)
     const { text: ciphertext, crc32c: ciphertextCrc32c } = checkedBytes(wrapped.wrapped)
     const body = { ciphertext, ciphertextCrc32c, ...authenticated(scope) }
     const send = async (kms: GcpKmsOperations, signal: AbortSignal) => {
