@@ -1,5 +1,5 @@
+import type { Attempt } from '../../src/testing/simulation/attempt.ts'
 import type { Content } from '../../src/testing/simulation/matter.ts'
-import type { Attempt } from '../../src/testing/simulation/scene.ts'
 
 /** What the documents of a soak say. */
 export interface Value {

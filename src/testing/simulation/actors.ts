@@ -1,8 +1,9 @@
 import type { LockedDocument } from '../../core/locked-document.ts'
 import type { Revision } from '../../core/revision.ts'
+import type { Attempt, Brought } from './attempt.ts'
 import { type Content, type Edit, edited, FOREIGN_BODIES, KEYED_MATTER, type Made } from './matter.ts'
 import type { Call } from './profiles.ts'
-import { type Attempt, type Brought, NAME, type Process, type Scene } from './scene.ts'
+import { NAME, type Process, type Scene } from './scene.ts'
 
 const BATCH = [2, 5] as const
 

@@ -1,11 +1,9 @@
+import { type Attempt, GUEST, told, UNDECIDED } from './attempt.ts'
 import type { Chain, ChainHead, ChainRevision } from './chain.ts'
 import { keyViolations } from './key-changes.ts'
 import { modelViolations } from './model.ts'
 import { removalViolations } from './removals.ts'
-import { type Attempt, GUEST } from './scene.ts'
 
-/** Outcomes of a change that may have landed all the same. Whatever else it ends with, it certainly did not. */
-export const UNDECIDED: readonly string[] = ['OutcomeUnknown', 'RolledBack']
 /** What nobody may be told while nobody tampers with anything. */
 const NEVER = ['RolledBack', 'Corrupt', 'DecryptFailed', 'InvalidInput', 'InvalidOptions', 'TooLarge', 'Closed']
 /** Changes whose value was made from the one before. */
@@ -155,10 +153,6 @@ function prefixViolations(read: Attempt, revisions: readonly ChainRevision[]): s
     below = Number(number)
   }
   return []
-}
-
-export function told({ actor, what, mark }: Attempt): string {
-  return `${actor} ${what}${mark === '' ? '' : ` ${mark}`}`
 }
 
 function numbers(found: readonly ChainRevision[]): string {

@@ -1,8 +1,7 @@
 import { hex } from '../../core/header.ts'
 import type { ObjectReference, RevisionRecord } from '../../core/record.ts'
+import { type Attempt, told, UNDECIDED } from './attempt.ts'
 import type { Chain, ChainHead } from './chain.ts'
-import { told, UNDECIDED } from './history.ts'
-import type { Attempt } from './scene.ts'
 
 const DATA_KEY_BYTES = 32 // in the list of earlier ones, behind a byte of its version
 

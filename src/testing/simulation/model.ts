@@ -1,6 +1,6 @@
+import type { Attempt } from './attempt.ts'
 import type { Chain } from './chain.ts'
 import { contentOf, edited } from './matter.ts'
-import type { Attempt } from './scene.ts'
 
 /**
  * Every revision says what its change makes of what it was made on, whatever it is stored as: when it was added, when it was stored whole, and in the

@@ -1,6 +1,5 @@
+import { type Attempt, told, UNDECIDED } from './attempt.ts'
 import type { Chain } from './chain.ts'
-import { told, UNDECIDED } from './history.ts'
-import type { Attempt } from './scene.ts'
 
 const REMOVALS = ['delete', 'held delete']
 

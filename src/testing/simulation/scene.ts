@@ -5,51 +5,20 @@ import type { ObjectStore } from '../../core/store.ts'
 import { StaticKeyProvider } from '../../encrypt/index.ts'
 import { openStore } from '../../open.ts'
 import { type VirtualMachine, VirtualTime } from '../virtual-environment.ts'
+import type { Attempt, Brought } from './attempt.ts'
 import { Chronicle, STORE_ID } from './chronicle.ts'
 import { Dice } from './dice.ts'
-import { type Content, type Edit, JSON_MATTER, KEYED_MATTER, type Made, type Matter } from './matter.ts'
+import { type Content, type Edit, JSON_MATTER, KEYED_MATTER, type Matter } from './matter.ts'
 import { Network } from './network.ts'
 import type { Profile } from './profiles.ts'
 import { FAIR, type Weather } from './weather.ts'
 
 export const NAME = 'simulated/document'
-/** What those are called whose key is not always a recipient's. */
-export const GUEST = 'guest'
 export const LEAST_COMMITS = 5
 const MOST_COMMITS = 20
 const LAST_COMMITS = 3 // kept for who looks at what is left
 
 const ATTEMPTS = 6 // one operation's time, in those of one attempt
-
-/** One call of one actor, as the checker sees it. */
-export interface Attempt {
-  readonly actor: string
-  readonly what: string
-  /** What the revision that it makes says in its message: unique in the schedule. */
-  readonly mark: string
-  /** Makes a revision when it succeeds. */
-  readonly change: boolean
-  /** Virtual time in ms, and the order of events within the same ms. */
-  readonly invoked: number
-  answered?: number
-  /** `ok`, or the code of the error. Absent: the process died, or is still waiting. */
-  outcome?: string
-  /** Of an `OutcomeUnknown`: the write, to be asked for later. */
-  write?: string
-  /** The revision that was made or read; 0 for none. */
-  number?: number
-  /** Of a reading: seq of the head that it saw. */
-  seenSeq?: number
-  /** Of a reading: what it brought. */
-  value?: Content
-  /** What a change makes; of one that is made again whenever another came first, what it made last. */
-  made?: Made
-  /** What else there is to say. */
-  detail?: string
-}
-
-/** What a call brought. */
-export type Brought = Pick<Attempt, 'number' | 'seenSeq' | 'value' | 'detail'>
 
 /** A process of its own, on a machine of its own. */
 export interface Process {

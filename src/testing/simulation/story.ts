@@ -1,7 +1,7 @@
 import { hex } from '../../core/header.ts'
+import type { Attempt } from './attempt.ts'
 import type { Chain } from './chain.ts'
 import type { Chronicle } from './chronicle.ts'
-import type { Attempt } from './scene.ts'
 
 /** The run as a person reads it: everything in its order, then the history that came of it. Two equal stories are one run, bit for bit. */
 export function tell(attempts: readonly Attempt[], chronicle: Chronicle, chain: Chain): string {
