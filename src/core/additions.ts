@@ -195,8 +195,11 @@ class BodyAddition<T> implements Addition<T> {
     if (change === undefined) return undefined
     const bytes = encodeDelta(change)
     if (bytes.length * 2 > this.#body.length) return undefined
-    if (!this.#spelt && !form.spelt(change.put.map((put) => [put.key, put.bytes]))) return undefined
-    return { bytes, base: baseOn(current, bytes.length), parts: now.apply(change) }
+    const parts = now.apply(change)
+    // A body of another spelling (blanks, an order of its own) would come back in the form's.
+    const spelt = () => form.spelt(change.put.map((put) => [put.key, put.bytes])) && same(form.join(parts), this.#body)
+    if (!this.#spelt && !spelt()) return undefined
+    return { bytes, base: baseOn(current, bytes.length), parts }
   }
 }
 

@@ -160,6 +160,12 @@ export class VersionedDocument<T, C = never> extends RecoverableDocument<T, C> {
     await rebase(writer, known, this.parts.opening, this.parts.lease, options.signal)
   }
 
+  /** @internal Replaces the document's data key. One conditional write of the head. */
+  async rotateKeys(options: CallOptions = {}): Promise<void> {
+    const { rotateKeys } = await import('./rotate.ts')
+    await rotateKeys(await this.parts.writer(), () => this.absent(), this.parts.lease, options.signal)
+  }
+
   async #handle(
     writer: HeadWriter,
     { lease, head }: { lease: Lease; head: Head | undefined },

@@ -30,8 +30,10 @@ export interface Change<R> {
   /**
    * Judges its conditions on the draft and applies its steps. Runs again whenever another write came first; whatever it throws drops this change
    * and nothing else. What it throws counts only on a head that was read after the call began, and once what it was judged by has landed.
+   *
+   * @returns With `keys`, those take the place of the document's, from this change on: what the body says of earlier ones is theirs.
    */
-  apply(draft: Draft, deadline: Deadline): Promise<{ body: HeadBody; result: R }>
+  apply(draft: Draft, deadline: Deadline): Promise<{ body: HeadBody; result: R; keys?: DocumentKeys }>
   /** Roughly what it adds to the head, in bytes. */
   readonly weight: number
   /** The lease it is made under: checked before each attempt, and its fence goes into the head. */
@@ -225,8 +227,8 @@ export class HeadWriter {
       if (flight.dropAborted(waiting)) continue
       try {
         if (fencedOff) throw leaseLost(this.access.identity, 'a later holder has claimed the document')
-        const { body, result } = await waiting.change.apply(draft, deadline)
-        draft = { ...draft, body }
+        const { body, result, keys = draft.keys } = await waiting.change.apply(draft, deadline)
+        draft = { ...draft, body, keys }
         waiting.outcome = { result }
         changes++
       } catch (error) {
