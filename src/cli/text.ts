@@ -10,7 +10,8 @@ export function shown(text: string): string {
 }
 
 /**
- * The same for a JSON document: what a terminal could act on is written as `\uXXXX`, which means the same to a parser.
+ * The same for a JSON document: what a terminal could act on is written as an escape (`\u` and four hex digits), which
+ * means the same to a parser.
  *
  * `JSON.stringify` escapes C0 controls and lone surrogates only; C1 controls and bidi overrides reach the terminal.
  */

@@ -4,9 +4,11 @@ import type { Output } from './output.ts'
 import { shown } from './text.ts'
 
 /** What the library says to nobody in particular, by diagnostics channel: the command line's user is who should know. */
-const WARNINGS: Readonly<Record<string, (told: { name: string; error?: unknown }) => string>> = {
+export const WARNINGS: Readonly<Record<string, (told: { name: string; error?: unknown }) => string>> = {
   'keelstate:lock-record-lost': ({ name }) =>
     `warning: the lock record of ${shown(name)} was gone, or older than the document. Whoever held the lock before is shut out from here on. If the locks were restored from a backup, run keelstate locks reset; if not, find out who deletes them.`,
+  'keelstate:rebase-failed': ({ name, error }) =>
+    `warning: what is current in ${shown(name)} stands on many changes and could not be stored whole. Nothing is lost; a later push tries again, and keelstate compact does it at once. ${reason(error)}`,
   'keelstate:release-failed': ({ name, error }) => releaseWarning(name, error),
 }
 
@@ -24,6 +26,9 @@ export function tellWarnings(output: Output): () => void {
 
 /** A lock that could not be given up is no failure of what was done under it. */
 export function releaseWarning(name: string, error: unknown): string {
-  const why = KeelstateError.is(error) ? error.message : String(error)
-  return `warning: it is not known whether the lock on ${shown(name)} was given up; it ends by itself. ${shown(why)}`
+  return `warning: it is not known whether the lock on ${shown(name)} was given up; it ends by itself. ${reason(error)}`
+}
+
+function reason(error: unknown): string {
+  return shown(KeelstateError.is(error) ? error.message : String(error))
 }

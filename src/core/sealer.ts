@@ -36,6 +36,15 @@ export interface Sealer {
   unwrap(scope: DocumentScope, keyTable: Uint8Array, keyId: Uint8Array, options?: CallOptions): Promise<DocumentKeys>
 
   /**
+   * Makes a new data key for a document and wraps it for every recipient configured now. The one that it had joins the earlier ones, so that history still opens.
+   * The document has it once a head carries it.
+   *
+   * @param keys What `create`, `unwrap` or `rotate` gave for this document, with the earlier keys of its head.
+   * @throws {KeelstateError} what a recipient's key says that cannot wrap; `Unsupported` for a document in the clear.
+   */
+  rotate(scope: DocumentScope, keys: DocumentKeys, options?: CallOptions): Promise<DocumentKeys>
+
+  /**
    * Makes sure that a key can be had at all, before anything is begun that only a key can finish. Asks no key service.
    *
    * @throws {KeelstateError} `InvalidOptions` when no configured key can be read.

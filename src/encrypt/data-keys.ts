@@ -1,9 +1,11 @@
+import { KeelstateError } from '../core/errors.ts'
 import { corrupt, type ParsedMessage, same } from '../core/header.ts'
 import type { DocumentKeys, SealedMessage, SealHead, SealObject } from '../core/sealer.ts'
 import { DATA_KEY_BYTES, DataKey } from './derive.ts'
 import { type MessageContext, openMessage, sealMessage } from './message.ts'
 
 const EARLIER_VERSION = 1
+const MAX_EARLIER = 64 // 2.8 kB of every head; there is no need to replace a key more often than that
 
 /** The data keys of one encrypted document. */
 export class EncryptedDocumentKeys implements DocumentKeys {
@@ -35,6 +37,18 @@ export class EncryptedDocumentKeys implements DocumentKeys {
     return new EncryptedDocumentKeys(this.#current, this.keyTable, this.#context, earlier)
   }
 
+  /**
+   * The same document under `next`, which `keyTable` wraps: what comes is sealed under that one, and the current one joins the earlier ones.
+   *
+   * @param key The head's, for messages.
+   * @throws {KeelstateError} `TooLarge` when there are 64 earlier ones already.
+   */
+  succeededBy(next: DataKey, keyTable: Uint8Array, key: string): EncryptedDocumentKeys {
+    const former = [...this.#earlierKeys, this.#current]
+    if (former.length > MAX_EARLIER) throw tooMany(key)
+    return new EncryptedDocumentKeys(next, keyTable, this.#context, encodeEarlier(former))
+  }
+
   seal(header: SealHead | SealObject, body: Uint8Array): Promise<SealedMessage> {
     return sealMessage(this.#current, this.keyTable, header, body, this.#context)
   }
@@ -48,6 +62,18 @@ export class EncryptedDocumentKeys implements DocumentKeys {
   }
 }
 
+function encodeEarlier(keys: readonly DataKey[]): string {
+  const bytes = Buffer.alloc(1 + keys.length * DATA_KEY_BYTES, EARLIER_VERSION)
+  for (const [index, dataKey] of keys.entries()) {
+    const copy = dataKey.copy()
+    bytes.set(copy, 1 + index * DATA_KEY_BYTES)
+    copy.fill(0)
+  }
+  const text = bytes.toString('base64')
+  bytes.fill(0)
+  return text
+}
+
 /** Base64 of version (1) ‖ the earlier data keys, oldest first, 32 bytes each. docs/format.md "Key table". */
 function decodeEarlier(text: string): DataKey[] {
   const bytes = Buffer.from(text, 'base64')
@@ -59,4 +85,12 @@ function decodeEarlier(text: string): DataKey[] {
     keys.push(new DataKey(bytes.subarray(at, at + DATA_KEY_BYTES)))
   bytes.fill(0)
   return keys
+}
+
+function tooMany(key: string): KeelstateError<'TooLarge'> {
+  return new KeelstateError('TooLarge', {
+    key,
+    message: `${key} has ${MAX_EARLIER} earlier data keys, and room for no more.`,
+    hint: 'Export the document and import it under another name: the copy begins with one data key.',
+  })
 }

@@ -38,6 +38,11 @@ export class DataKey {
     this.#messageIdKey = createSecretKey(hkdf(this.#key, NO_SALT, MESSAGE_ID_KEY, 32))
   }
 
+  /** The key itself: it belongs into a sealed body and nowhere else. Whoever asks overwrites it after use. */
+  copy(): Uint8Array {
+    return this.#key.export()
+  }
+
   /** Depends on randomness and on the text: a cloned process that repeats its randomness cannot repeat an id with other text. */
   messageId(random: Uint8Array, plaintextHash: Uint8Array): Uint8Array {
     return createHmac('sha256', this.#messageIdKey).update(random).update(plaintextHash).digest()

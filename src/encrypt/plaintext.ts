@@ -39,6 +39,15 @@ export class PlaintextSealer implements Sealer {
     throw encrypted(headOf(scope), listRecipients(keyTable, headOf(scope)))
   }
 
+  /** @throws {KeelstateError} `Unsupported`: there is no key to replace. */
+  async rotate(scope: DocumentScope): Promise<DocumentKeys> {
+    throw new KeelstateError('Unsupported', {
+      key: headOf(scope),
+      message: `${headOf(scope)} is in the clear: it has no data key that could be replaced.`,
+      hint: 'Put its contents into a store that has keys.',
+    })
+  }
+
   async check(): Promise<void> {}
 
   recipients(keyTable: Uint8Array): RecipientInfo[] {

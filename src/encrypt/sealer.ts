@@ -38,20 +38,15 @@ export class KeySealer implements Sealer {
 
   /** @throws {KeelstateError} what a provider says that cannot wrap: a document is made for all configured keys or not at all. */
   async create(scope: DocumentScope, options?: CallOptions): Promise<DocumentKeys> {
-    throwIfAborted(options?.signal, 'create a data key', headOf(scope))
-    const generating = this.#providers.find((provider) => provider.generate !== undefined)
-    const generated = await generating?.generate?.(scope, options)
-    const bytes = generated?.dataKey ?? this.#context.environment.randomBytes(DATA_KEY_BYTES)
-    const wraps = await Promise.all(
-      this.#providers.map(async (provider) => {
-        if (generated !== undefined && provider === generating) return generated.wrapped
-        return provider.wrap(bytes, scope, options)
-      }),
-    )
-    const keyTable = encodeKeyTable(withoutRepeats(wraps))
-    const dataKey = takeDataKey(bytes)
-    this.#remember(cacheId(scope, dataKey.id), Promise.resolve(dataKey))
+    const { dataKey, keyTable } = await this.#newDataKey(scope, options)
     return new EncryptedDocumentKeys(dataKey, keyTable, this.#context)
+  }
+
+  /** @throws {KeelstateError} what a provider says that cannot wrap; `TooLarge` when the document's head holds as many earlier keys as it can. */
+  async rotate(scope: DocumentScope, keys: DocumentKeys, options?: CallOptions): Promise<DocumentKeys> {
+    if (!(keys instanceof EncryptedDocumentKeys)) throw notEncrypted(headOf(scope))
+    const { dataKey, keyTable } = await this.#newDataKey(scope, options)
+    return keys.succeededBy(dataKey, keyTable, headOf(scope))
   }
 
   async unwrap(
@@ -86,6 +81,27 @@ export class KeySealer implements Sealer {
 
   recipients(keyTable: Uint8Array): RecipientInfo[] {
     return listRecipients(keyTable)
+  }
+
+  /** A new data key, wrapped for each configured key, or none. */
+  async #newDataKey(
+    scope: DocumentScope,
+    options: CallOptions | undefined,
+  ): Promise<{ dataKey: DataKey; keyTable: Uint8Array }> {
+    throwIfAborted(options?.signal, 'create a data key', headOf(scope))
+    const generating = this.#providers.find((provider) => provider.generate !== undefined)
+    const generated = await generating?.generate?.(scope, options)
+    const bytes = generated?.dataKey ?? this.#context.environment.randomBytes(DATA_KEY_BYTES)
+    const wraps = await Promise.all(
+      this.#providers.map(async (provider) => {
+        if (generated !== undefined && provider === generating) return generated.wrapped
+        return provider.wrap(bytes, scope, options)
+      }),
+    )
+    const keyTable = encodeKeyTable(withoutRepeats(wraps))
+    const dataKey = takeDataKey(bytes)
+    this.#remember(cacheId(scope, dataKey.id), Promise.resolve(dataKey))
+    return { dataKey, keyTable }
   }
 
   /** Tries the configured keys in their order. Shared by all who wait for this document, so no single caller's signal stops it. */

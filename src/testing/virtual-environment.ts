@@ -2,6 +2,7 @@
 import '../core/collect.ts'
 import '../core/compact.ts'
 import '../core/diff.ts'
+import '../core/rotate.ts'
 import '../core/verify.ts'
 import type { Environment } from '../core/environment.ts'
 import { aborted } from '../core/errors.ts'

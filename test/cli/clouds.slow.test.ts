@@ -135,7 +135,7 @@ describe.each(clouds)('on $name,', ({ scheme, broken, denied, start }) => {
         /^warning: it is not known whether the lock on cut\/short was given up; it ends by itself\. /m,
       )
       server.faults.clear()
-      const { owner } = (await at.ok(['locks', '--json'])).json.locks[0]
+      const { owner } = (await at.ok(['locks', '--json'])).json.locks[0]!
       await at.ok(['unlock', 'cut/short', '--owner', owner])
     })
   })

@@ -125,7 +125,7 @@ describe('diff of snapshots', () => {
     )
     expect(stderr).toMatch(/3 changed entries\n$/)
     const { json } = await at.ok(['diff', 'shop/prod', '--json'])
-    expect(json.entries.map(({ address, kind }: Record<string, string>) => [address, kind])).toEqual([
+    expect(json.entries.map(({ address, kind }) => [address, kind])).toEqual([
       ['db', 'changed'],
       ['queue', 'added'],
       ['web/task', 'removed'],

@@ -18,7 +18,7 @@ describe('list', () => {
   it('shows the documents and which keys open them, without having a key', async () => {
     await at.ok(['push', 'a'], { input: 'x' })
     const { json } = await at.ok(['list', '--json', '--key', 'env:NOT_SET'])
-    expect(json.documents.map((one: { name: string }) => one.name)).toEqual(['a', 'shop/prod'])
+    expect(json.documents.map(({ name }) => name)).toEqual(['a', 'shop/prod'])
     expect(json.documents[1]).toMatchObject({ seq: 4, hasCurrent: true, recipients: [{ provider: 'static' }] })
     expect((await at.ok(['list'])).stdout).toMatch(/^NAME .*\na .*\nshop\/prod +4 /)
   })
@@ -56,7 +56,7 @@ describe('status', () => {
 describe('history', () => {
   it('lists revisions newest first, as many as asked, and says when there are more', async () => {
     const { json } = await at.ok(['history', 'shop/prod', '--limit', '2', '--json'])
-    expect(json.revisions.map((one: { number: number }) => one.number)).toEqual([3, 2])
+    expect(json.revisions.map(({ number }) => number)).toEqual([3, 2])
     expect(json.more).toBe(true)
     const all = await at.ok(['history', 'shop/prod', '--json'])
     expect([all.json.revisions.length, all.json.more]).toEqual([3, false])

@@ -13,9 +13,67 @@ export interface Ran {
   bytes: Buffer
   stdout: string
   stderr: string
-  /** The object of a successful `--json`, or the last line of stderr of one that failed. */
-  // biome-ignore lint/suspicious/noExplicitAny: each test knows its command's members, and the schema has checked them
-  json: any
+  /** The object of a successful `--json`, or the last line of stderr of one that failed; not there without it. */
+  json: Answer
+}
+
+/**
+ * The members of answers that tests look at, as the schemas have them. Which command has which, and with what in it, its schema has checked before a test
+ * sees it; a member of another command's is `undefined`.
+ */
+export interface Answer {
+  readonly error: { readonly code: string; readonly message: string; readonly hint: string; readonly retry: string }
+  readonly report: Answer
+
+  readonly storeId: string
+  readonly revision: Revision
+  readonly revisions: readonly Revision[]
+  readonly current: Revision
+  readonly replaced: Revision
+  readonly target: Revision
+  readonly documents: readonly Named[]
+  readonly entries: readonly { readonly address: string; readonly kind: string | null }[]
+  readonly entry: { readonly outputs: Readonly<Record<string, unknown>> }
+  readonly lock: Held
+  readonly broken: Held
+  readonly locks: readonly (Named & Held)[]
+  readonly settings: readonly Named[]
+  readonly labels: Readonly<Record<string, string>>
+  readonly changes: readonly unknown[]
+  readonly findings: readonly unknown[]
+  readonly saves: readonly { readonly outcome: string }[]
+  readonly names: readonly string[]
+  readonly stacks: readonly { readonly imported: readonly string[] }[]
+  readonly unreadable: readonly unknown[]
+  readonly configuration: unknown
+  readonly contentBase64: string
+  readonly deleted: unknown
+  readonly epoch: string
+  readonly file: string
+  readonly more: boolean
+  readonly ok: boolean
+  readonly schema: string
+  readonly snapshot: unknown
+  readonly type: string
+}
+
+interface Revision {
+  readonly id: string
+  readonly at: string
+  readonly number: number
+  readonly by: string
+  readonly bytes: number
+  readonly labels: readonly string[]
+  readonly message: string
+  readonly type: string
+}
+
+interface Named {
+  readonly name: string
+}
+
+interface Held {
+  readonly owner: string
 }
 
 export interface RunOptions {
@@ -52,9 +110,9 @@ export class Workspace {
       relaySignals: options.relaySignals ?? (() => () => {}),
     })
     const bytes = (stdout.read() as Buffer | null) ?? Buffer.alloc(0)
-    const ran = { code, bytes, stdout: bytes.toString(), stderr: String(stderr.read() ?? ''), json: undefined }
+    const ran = { code, bytes, stdout: bytes.toString(), stderr: String(stderr.read() ?? '') }
     this.printed += ran.stdout + ran.stderr
-    return args.includes('--json') ? { ...ran, json: checkedJson(args, ran) } : ran
+    return (args.includes('--json') ? { ...ran, json: checkedJson(args, ran) } : ran) as Ran
   }
 
   /** Runs a command that must succeed. */
@@ -101,9 +159,9 @@ export class Workspace {
 }
 
 /** `--json`: one object on stdout, or nothing there and an object as the last line of stderr. */
-function checkedJson(args: readonly string[], ran: Omit<Ran, 'json'>): unknown {
+function checkedJson(args: readonly string[], ran: Omit<Ran, 'json'>): Answer {
   if (ran.code === 0) {
-    const json = JSON.parse(ran.stdout) as { schema: string }
+    const json = JSON.parse(ran.stdout) as Answer
     const words = args.flatMap((arg, i) => [`${arg} ${args[i + 1]}`, arg])
     const command = words.find((word) => Object.hasOwn(OUTPUTS, word))!
     expect(json.schema).toBe(`keelstate.${command.replaceAll(' ', '-')}/1`)
@@ -111,7 +169,7 @@ function checkedJson(args: readonly string[], ran: Omit<Ran, 'json'>): unknown {
     return json
   }
   expect(ran.stdout).toBe('')
-  const json = JSON.parse(ran.stderr.trimEnd().split('\n').at(-1)!) as { report?: { schema: string } }
+  const json = JSON.parse(ran.stderr.trimEnd().split('\n').at(-1)!) as Answer
   FAILURE.parse(json)
   const reported = json.report && Object.values(OUTPUTS).find((schema) => schema.safeParse(json.report).success)
   expect(reported === undefined).toBe(json.report === undefined)

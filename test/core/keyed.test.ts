@@ -138,6 +138,29 @@ describe('a keyed document', () => {
     expect(keysOf((await doc.read())!.value)).toEqual(['db', 'vpc'])
   })
 
+  it.each([
+    ['with blanks', (values: object) => JSON.stringify(values, null, 1)],
+    ['in another order', (values: object) => JSON.stringify(Object.fromEntries(Object.entries(values).reverse()))],
+    ['with escapes', (values: object) => JSON.stringify(values).replaceAll('id', '\\u0069d')],
+  ])(
+    'gives a body that somebody spelt %s back byte for byte, though it is much like what was there',
+    async (_, spell) => {
+      const { doc, store } = await open()
+      const foreign = store.document('doc', bytes('keyed'))
+      await doc.commit({ put: resources(100) }, { parent: 'none' })
+      const values = Object.fromEntries((await doc.read())!.value)
+      const body = Buffer.from(spell({ ...values, more: resource(1) }))
+      await foreign.commit(body, { parent: 'any' })
+      expect(Buffer.from((await foreign.read())!.value)).toEqual(body)
+      expect((await foreign.info('current')).base).toBeUndefined()
+      await doc.commit({ put: { more: resource(2) } }, { parent: 'any' })
+      expect(Buffer.from((await foreign.revision('@2')).value)).toEqual(body)
+      const spelt = Buffer.from((await foreign.read())!.value)
+      await foreign.commit(spelt.subarray(), { parent: 'any' })
+      expect(Buffer.from((await foreign.read())!.value)).toEqual(spelt)
+    },
+  )
+
   it('writes what is small as a whole, what is large as a change, and a change of most of it as a whole again', async () => {
     const { doc } = await open()
     const base = async (reference: string) => (await doc.info(reference)).base

@@ -1,53 +1,33 @@
-import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type KmsServer, startKmsServer } from '../../src/testing/index.ts'
-
-const repository = join(import.meta.dirname, '../..')
+import { elsewhere, repository, runBundled } from '../bundled.ts'
 
 let server: KmsServer
-let elsewhere: string
+let nowhere: Awaited<ReturnType<typeof elsewhere>>
 beforeAll(async () => {
   server = await startKmsServer()
   server.setAlias('alias/state', server.createKey())
-  elsewhere = await mkdtemp(join(tmpdir(), 'keelstate-no-sdk-'))
+  nowhere = await elsewhere()
 })
 afterAll(async () => {
   await server.close()
-  await rm(elsewhere, { recursive: true })
+  await nowhere.remove()
 })
 
 /** Runs `code` in a process of its own that finds neither credentials nor a region, with the SDK left to be found from `folder`. */
 async function run(code: string, folder: string, more: Record<string, string> = {}) {
-  const bundle = await build({
-    stdin: {
-      contents: `import { AwsKmsProvider } from './src/encrypt/index.ts'
-        const scope = { storeId: new Uint8Array(16), kind: 'state', path: 'shop/prod' }
-        const report = ({ code, hint, details }) => console.log(JSON.stringify({ code, hint, details }))
-        ${code}`,
-      resolveDir: repository,
-      loader: 'ts',
-    },
-    bundle: true,
-    write: false,
-    platform: 'node',
-    format: 'esm',
-    external: ['@aws-sdk/client-kms'],
-  })
   const env = {
     PATH: process.env.PATH ?? '',
-    HOME: elsewhere,
+    HOME: nowhere.folder,
     AWS_EC2_METADATA_DISABLED: 'true',
     ENDPOINT: server.endpoint,
     ...more,
   }
-  const running = promisify(execFile)(process.execPath, ['--input-type=module'], { cwd: folder, env })
-  running.child.stdin?.end(bundle.outputFiles[0]!.text)
-  return running
+  const source = `import { AwsKmsProvider } from './src/encrypt/index.ts'
+    const scope = { storeId: new Uint8Array(16), kind: 'state', path: 'shop/prod' }
+    const report = ({ code, hint, details }) => console.log(JSON.stringify({ code, hint, details }))
+    ${code}`
+  return runBundled(source, { external: ['@aws-sdk/client-kms'], folder, env })
 }
 
 const GENERATE = 'await new AwsKmsProvider({ key: process.env.KEY }).generate(scope).then(report, report)'
@@ -55,7 +35,7 @@ const KEY_PAIR = { AWS_ACCESS_KEY_ID: 'fixture-key', AWS_SECRET_ACCESS_KEY: 'fix
 
 describe('the SDK of AWS KMS', () => {
   it('that is not installed makes every call Unsupported with the command that installs it', async () => {
-    const { stdout } = await run(GENERATE, elsewhere, { KEY: 'alias/state?region=us-east-1' })
+    const { stdout } = await run(GENERATE, nowhere.folder, { KEY: 'alias/state?region=us-east-1' })
     expect(JSON.parse(stdout)).toEqual({
       code: 'Unsupported',
       hint: expect.stringContaining('npm install @aws-sdk/client-kms'),
@@ -64,7 +44,7 @@ describe('the SDK of AWS KMS', () => {
   })
 
   it('is not loaded before the first call', async () => {
-    const { stdout } = await run("console.log(new AwsKmsProvider({ key: 'alias/state' }).describe())", elsewhere)
+    const { stdout } = await run("console.log(new AwsKmsProvider({ key: 'alias/state' }).describe())", nowhere.folder)
     expect(stdout).toBe('aws-kms:alias/state\n')
   })
 

@@ -1,61 +1,42 @@
-import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type GcpKmsServer, startGcpKmsServer } from '../../src/testing/index.ts'
+import { elsewhere, repository, runBundled } from '../bundled.ts'
 
-const repository = join(import.meta.dirname, '../..')
 const NAME = 'projects/acme-state/locations/europe-west1/keyRings/keelstate/cryptoKeys/state'
 
 let server: GcpKmsServer
-let elsewhere: string
+let nowhere: Awaited<ReturnType<typeof elsewhere>>
 beforeAll(async () => {
   server = await startGcpKmsServer()
   server.createKey('state')
-  elsewhere = await mkdtemp(join(tmpdir(), 'keelstate-no-library-'))
+  nowhere = await elsewhere()
 })
 afterAll(async () => {
   await server.close()
-  await rm(elsewhere, { recursive: true })
+  await nowhere.remove()
 })
 
 /** Runs `code` in a process of its own that finds no credentials, with the library left to be found from `folder`. */
 async function run(code: string, folder: string) {
-  const bundle = await build({
-    stdin: {
-      contents: `import { GcpKmsProvider } from './src/encrypt/index.ts'
-        const scope = { storeId: new Uint8Array(16), kind: 'state', path: 'shop/prod' }
-        const report = ({ code, hint, details }) => console.log(JSON.stringify({ code, hint, details }))
-        ${code}`,
-      resolveDir: repository,
-      loader: 'ts',
-    },
-    bundle: true,
-    write: false,
-    platform: 'node',
-    format: 'esm',
-    external: ['google-auth-library', '@aws-sdk/client-kms'],
-  })
   const env = {
     PATH: process.env.PATH ?? '',
-    HOME: elsewhere,
+    HOME: nowhere.folder,
     METADATA_SERVER_DETECTION: 'none',
     KEY: NAME,
     ENDPOINT: server.endpoint,
   }
-  const running = promisify(execFile)(process.execPath, ['--input-type=module'], { cwd: folder, env })
-  running.child.stdin?.end(bundle.outputFiles[0]!.text)
-  return running
+  const source = `import { GcpKmsProvider } from './src/encrypt/index.ts'
+    const scope = { storeId: new Uint8Array(16), kind: 'state', path: 'shop/prod' }
+    const report = ({ code, hint, details }) => console.log(JSON.stringify({ code, hint, details }))
+    ${code}`
+  return runBundled(source, { external: ['google-auth-library', '@aws-sdk/client-kms'], folder, env })
 }
 
 const WRAP = 'await new GcpKmsProvider({ key: process.env.KEY }).wrap(new Uint8Array(32), scope).then(report, report)'
 
 describe('the library that signs in to Google Cloud', () => {
   it('that is not installed makes every call Unsupported with the command that installs it', async () => {
-    const { stdout } = await run(WRAP, elsewhere)
+    const { stdout } = await run(WRAP, nowhere.folder)
     expect(JSON.parse(stdout)).toEqual({
       code: 'Unsupported',
       hint: expect.stringContaining('npm install google-auth-library'),
@@ -64,7 +45,7 @@ describe('the library that signs in to Google Cloud', () => {
   })
 
   it('is not loaded before the first call', async () => {
-    const { stdout } = await run('console.log(new GcpKmsProvider({ key: process.env.KEY }).describe())', elsewhere)
+    const { stdout } = await run('console.log(new GcpKmsProvider({ key: process.env.KEY }).describe())', nowhere.folder)
     expect(stdout).toBe(`gcp-kms:${NAME}\n`)
   })
 

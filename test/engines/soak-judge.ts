@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { json, KeelstateError, type RevisionInfo, type Store, type VersionedDocument } from '../../src/index.ts'
 import type { ChainRevision } from '../../src/testing/simulation/chain.ts'
 import { judge } from '../../src/testing/simulation/history.ts'
-import type { Value } from '../../src/testing/simulation/scene.ts'
-import { HANDED, KEPT, type MemorySample, type SoakAttempt } from './soak-script.ts'
+import { contentOf, HANDED, KEPT, type MemorySample, type SoakAttempt, type Value } from './soak-script.ts'
 
 /** How calls may end when the network fails and others are at the same documents. */
 const EXCUSED = [
@@ -49,9 +48,15 @@ async function judgeKept(
   const revisions: ChainRevision[] = []
   for (const record of own) {
     const { value } = await document.revision(record.id)
-    revisions.push({ record, seq: record.number, value } as unknown as ChainRevision) // of a record it looks at what every revision shows
+    revisions.push({ record, seq: record.number, content: contentOf(value) } as unknown as ChainRevision) // of a record it looks at what every revision shows
   }
-  const chain = { heads: [], revisions, reachable: () => Promise.reject(new Error('no heads were noted')) }
+  const chain = {
+    heads: [],
+    revisions,
+    copies: [],
+    problems: [],
+    reachable: () => Promise.reject(new Error('no heads were noted')),
+  }
   assert.deepEqual([...judge(attempts, chain), ...readViolations(attempts, revisions)], [])
   const landed = new Set(own.map(({ message }) => message))
   for (const { write, mark, change } of attempts) {

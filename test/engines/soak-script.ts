@@ -1,4 +1,19 @@
-import type { Attempt } from '../../src/testing/simulation/scene.ts'
+import type { Attempt } from '../../src/testing/simulation/attempt.ts'
+import type { Content } from '../../src/testing/simulation/matter.ts'
+
+/** What the documents of a soak say. */
+export interface Value {
+  /** One more than before, when the change saw what was before. */
+  readonly counter: number
+  /** Of the change that made it. */
+  readonly mark: string
+  readonly pad: string
+}
+
+/** What of it the checker compares. */
+export function contentOf({ counter, mark }: Value): Content {
+  return { counter, mark, text: `${counter} ${mark}` }
+}
 
 /** What one process of a soak is told. */
 export interface SoakTask {

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { json, openStore, type Store } from '../../src/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
-import type { Value } from '../../src/testing/simulation/scene.ts'
 import { judgeDocument, judgeHandOvers, judgeMemory } from '../engines/soak-judge.ts'
-import { HANDED, KEPT, PRUNED, type SoakAttempt } from '../engines/soak-script.ts'
+import { contentOf, HANDED, KEPT, PRUNED, type SoakAttempt, type Value } from '../engines/soak-script.ts'
 
 /** A store in which so many changes of a document were made, and what their callers were told. */
 async function worked(name: string): Promise<{ store: Store; attempts: SoakAttempt[] }> {
@@ -35,7 +34,7 @@ async function worked(name: string): Promise<{ store: Store; attempts: SoakAttem
     note('update', at, { number })
   }
   const read = await document.read()
-  note('current', 5, { change: false, number: read!.number, value: read!.value })
+  note('current', 5, { change: false, number: read!.number, value: contentOf(read!.value) })
   return { store, attempts }
 }
 

@@ -188,6 +188,7 @@ export class Chronicle {
       this.heads.push({ at: this.clock(), by: this.#by, header, bytes })
       const sender = this.#sender
       if (sender !== undefined && this.#known.get(sender)?.leased) this.laws.onLeasedHead(header, sender)
+      else this.laws.onOtherHead(header)
     }
   }
 

@@ -1,9 +1,9 @@
+import { type Attempt, GUEST, told, UNDECIDED } from './attempt.ts'
 import type { Chain, ChainHead, ChainRevision } from './chain.ts'
-import type { Deletion } from './chronicle.ts'
-import type { Attempt } from './scene.ts'
+import { keyViolations } from './key-changes.ts'
+import { modelViolations } from './model.ts'
+import { removalViolations } from './removals.ts'
 
-/** Outcomes of a change that may have landed all the same. Whatever else it ends with, it certainly did not. */
-const UNDECIDED = ['OutcomeUnknown', 'RolledBack']
 /** What nobody may be told while nobody tampers with anything. */
 const NEVER = ['RolledBack', 'Corrupt', 'DecryptFailed', 'InvalidInput', 'InvalidOptions', 'TooLarge', 'Closed']
 /** Changes whose value was made from the one before. */
@@ -17,11 +17,15 @@ const COUNTING = ['update', 'commit', 'held commit']
 export function judge(attempts: readonly Attempt[], chain: Chain): string[] {
   const changes = attempts.filter(({ change }) => change)
   return [
+    ...chain.problems,
     ...outcomeViolations(attempts),
     ...chainViolations(chain),
     ...changeViolations(changes, chain),
     ...orderViolations(changes, chain),
     ...valueViolations(changes, chain),
+    ...modelViolations(changes, chain),
+    ...removalViolations(attempts, chain),
+    ...keyViolations(attempts, chain),
     ...readViolations(attempts, chain),
   ]
 }
@@ -29,6 +33,7 @@ export function judge(attempts: readonly Attempt[], chain: Chain): string[] {
 function outcomeViolations(attempts: readonly Attempt[]): string[] {
   return attempts
     .filter(({ outcome }) => outcome !== undefined && (outcome.startsWith('Unexpected') || NEVER.includes(outcome)))
+    .filter(({ actor, outcome }) => !(actor.startsWith(GUEST) && outcome === 'DecryptFailed'))
     .map((attempt) => `${told(attempt)} ended with ${attempt.outcome}: ${attempt.detail ?? ''}`)
 }
 
@@ -89,22 +94,25 @@ function valueViolations(changes: readonly Attempt[], { revisions }: Chain): str
   const violations: string[] = []
   const byId = new Map(revisions.map((revision) => [revision.record.id, revision]))
   const what = new Map(changes.map((change) => [change.mark, change.what]))
-  for (const { record, value } of revisions) {
+  for (const { record, content } of revisions) {
     if (!COUNTING.includes(what.get(record.message) ?? '')) continue
-    const before = record.parent === undefined ? undefined : byId.get(record.parent)?.value
-    if (value.counter !== (before?.counter ?? 0) + 1)
+    const before = record.parent === undefined ? undefined : byId.get(record.parent)?.content
+    if (content.counter !== (before?.counter ?? 0) + 1)
       violations.push(
-        `@${record.number} counts ${value.counter} after ${before?.counter ?? 0}: a change was lost or doubled`,
+        `@${record.number} counts ${content.counter} after ${before?.counter ?? 0}: a change was lost or doubled`,
       )
-    if (value.mark !== record.message)
-      violations.push(`@${record.number} "${record.message}" has the value of ${value.mark}`)
+    if (content.mark !== record.message)
+      violations.push(`@${record.number} "${record.message}" has the value of ${content.mark}`)
   }
   return violations
 }
 
 function readViolations(attempts: readonly Attempt[], { heads, revisions }: Chain): string[] {
   const violations: string[] = []
-  const labels = attempts.filter(({ what, outcome }) => what === 'label' && outcome === 'ok')
+  const removed = heads.findLast(({ body }) => body.tombstone !== undefined)?.at ?? 0
+  const labels = attempts.filter(
+    ({ what, outcome, invoked }) => what === 'label' && outcome === 'ok' && invoked > removed,
+  )
   for (const { mark, number } of labels)
     if (heads.at(-1)?.body.labels.get(mark)?.number !== number)
       violations.push(`the label ${mark} is not at @${number}`)
@@ -114,8 +122,8 @@ function readViolations(attempts: readonly Attempt[], { heads, revisions }: Chai
       violations.push(
         `${told(read)} brought @${read.number} of head ${read.seenSeq ?? 0}, which was not current meanwhile`,
       )
-    const value = read.number === undefined ? undefined : revisions[read.number - 1]?.value
-    if (read.value !== undefined && (value?.mark !== read.value.mark || value.counter !== read.value.counter))
+    const value = read.number === undefined ? undefined : revisions[read.number - 1]?.content
+    if (read.value !== undefined && value?.text !== read.value.text)
       violations.push(`${told(read)} brought @${read.number} with the value of ${read.value.mark}`)
     if (read.what === 'history') violations.push(...prefixViolations(read, revisions))
   }
@@ -145,25 +153,6 @@ function prefixViolations(read: Attempt, revisions: readonly ChainRevision[]): s
     below = Number(number)
   }
   return []
-}
-
-/** Nothing is deleted that the head of that moment refers to, or keeps for readers of what was pruned. */
-export async function deletionViolations(deletions: readonly Deletion[], chain: Chain): Promise<string[]> {
-  const violations: string[] = []
-  for (const { object, heads, by } of deletions) {
-    const head = chain.heads[heads - 1]
-    if (head === undefined) continue
-    const { live, condemned } = await chain.reachable(head)
-    if (live.has(object))
-      violations.push(`${by} deleted ${object.slice(0, 6)}, which head ${head.header.seq} refers to`)
-    if (condemned.has(object))
-      violations.push(`${by} deleted ${object.slice(0, 6)}, which head ${head.header.seq} keeps for readers`)
-  }
-  return violations
-}
-
-function told({ actor, what, mark }: Attempt): string {
-  return `${actor} ${what}${mark === '' ? '' : ` ${mark}`}`
 }
 
 function numbers(found: readonly ChainRevision[]): string {

@@ -88,6 +88,11 @@ export class LockLaws {
     }
   }
 
+  /** A head was written without the lock. */
+  onOtherHead({ hasCurrent }: HeadHeader): void {
+    if (!hasCurrent) this.#leasedRevision = false // deleted
+  }
+
   /** A head was written by a process that writes under the lock only. */
   onLeasedHead({ seq, epoch, hasCurrent }: HeadHeader, sender: VirtualMachine): void {
     const tenure = this.#tenuresOf.get(sender)?.get(epoch)

@@ -15,6 +15,11 @@ export type Call =
   | 'history'
   | 'prune'
   | 'collect'
+  | 'compact'
+  /** The whole, as another program has it. */
+  | 'push'
+  | 'delete'
+  | 'rotate'
 
 export type Range = readonly [number, number]
 
@@ -27,6 +32,13 @@ export interface Profile {
   /** Processes that write without the lock, and what they do. */
   readonly writers: Range
   readonly calls: Partial<Record<Call, number>>
+  /** Processes whose key is a recipient's at times, and at others is not. They begin nothing, and change no keys. */
+  readonly guests: Range
+  readonly guestCalls: Partial<Record<Call, number>>
+  /** How often the document is a map, changed by keys. */
+  readonly keyed: number
+  /** How often a process has two keys, both of which it makes recipients. */
+  readonly bothKeys: number
   /** Processes that write under the lock only. */
   readonly holders: Range
   readonly locks: 'table' | 'objects' | 'either'
@@ -43,6 +55,8 @@ export interface Profile {
   readonly large: number
   /** How often a commit of a holder replaces whatever is there. */
   readonly parentAny: number
+  /** How often a holder deletes the document instead of changing it. */
+  readonly remove: number
   /** How often a holder does not wait for its last commit before it releases. */
   readonly impatient: number
   /** How often a holder leaves the lock as it is, to end with its lease. */
@@ -73,11 +87,27 @@ const HOUR_MS = 3_600_000
 
 /** Everybody at once, over a bad network. */
 export const EVERYTHING: Profile = {
-  about: 'writers with and without the lock, readers, collectors; every accident and every trouble',
+  about: 'writers with and without the lock, readers, collectors, changes of keys; every accident and every trouble',
   weather: STORMY,
   commits: [10, 16],
   writers: [0, 2],
-  calls: { commit: 3, commitAny: 1, update: 3, batch: 5, rollback: 1, label: 0.5, read: 1, revision: 0.5 },
+  calls: {
+    commit: 3,
+    commitAny: 1,
+    update: 3,
+    batch: 5,
+    rollback: 1,
+    label: 0.5,
+    read: 1,
+    revision: 0.5,
+    push: 1,
+    delete: 0.4,
+    rotate: 0.4,
+  },
+  guests: [0, 1],
+  guestCalls: { commit: 1, commitAny: 1, update: 2, read: 1 },
+  keyed: 0.3,
+  bothKeys: 0.5,
   holders: [0, 2],
   locks: 'either',
   leasesMs: [3_000, 6_000, 12_000],
@@ -88,13 +118,14 @@ export const EVERYTHING: Profile = {
   waitMs: 12_000,
   large: 0.08,
   parentAny: 0.3,
+  remove: 0.05,
   impatient: 0.1,
   leave: 0.1,
   attemptMs: 4_000,
   readers: [0, 1],
   keepers: [0, 1],
   readerCalls: { read: 4, readTwice: 2, revision: 2, history: 1 },
-  keeperCalls: { prune: 2, collect: 2 },
+  keeperCalls: { prune: 2, collect: 2, compact: 1, rotate: 1 },
   graceMs: [0, 600_000],
   troubleMs: 12_000,
   troubles: { stop: 3, sleep: 2, freeze: 3, kill: 2, jump: 2, break: 2, lose: 1, restore: 1 },
@@ -103,7 +134,17 @@ export const EVERYTHING: Profile = {
   horizonMs: 240_000,
 }
 
-const QUIET: Partial<Profile> = { weather: FAIR, troubleMs: 0, readers: [0, 0], keepers: [0, 0], clocksMs: 0 }
+const QUIET: Partial<Profile> = {
+  weather: FAIR,
+  troubleMs: 0,
+  readers: [0, 0],
+  keepers: [0, 0],
+  guests: [0, 0],
+  clocksMs: 0,
+  keyed: 0,
+  bothKeys: 0,
+  remove: 0,
+}
 
 export function profile(about: string, ...parts: readonly Partial<Profile>[]): Profile {
   return Object.assign({}, EVERYTHING, { about }, ...parts) as Profile

@@ -2,11 +2,14 @@ import { bytes } from '../../core/codec.ts'
 import type { ObjectStore } from '../../core/store.ts'
 import { makeSealer, StaticKeyProvider } from '../../encrypt/index.ts'
 import type { VirtualTime } from '../virtual-environment.ts'
-import { commitUnder, hold, work } from './actors.ts'
+import { commitUnder, hold, update, visit, work } from './actors.ts'
+import { type Attempt, GUEST } from './attempt.ts'
 import { openChain } from './chain.ts'
-import { deletionViolations, judge } from './history.ts'
+import { deletionViolations } from './deletions.ts'
+import { judge } from './history.ts'
+import { KEYED_MATTER } from './matter.ts'
 import { EVERYTHING, type Profile } from './profiles.ts'
-import { type Attempt, LEAST_COMMITS, NAME, type Process, Scene } from './scene.ts'
+import { type Keys, LEAST_COMMITS, NAME, type Process, Scene } from './scene.ts'
 import { tell } from './story.ts'
 import { resume, trouble } from './trouble.ts'
 import { FAIR } from './weather.ts'
@@ -46,8 +49,8 @@ export async function runSchedule(seed: number, options: ScheduleOptions = {}): 
   const chain = await openChain(chronicle, sealer, machine)
   const violations = [
     ...chronicle.wrongs,
-    ...judge(attempts, chain),
     ...(await deletionViolations(chronicle.deletions, chain)),
+    ...judge(attempts, chain),
   ]
   return {
     seed,
@@ -57,21 +60,35 @@ export async function runSchedule(seed: number, options: ScheduleOptions = {}): 
   }
 }
 
+type Life = (process: Process) => Promise<void>
+
 /** Everybody at work until there is enough, then peace, then somebody who looks at what is left. */
 async function play(scene: Scene): Promise<boolean> {
   const { profile, time } = scene
-  const crowd: { process: Process; life: (process: Process) => Promise<void> }[] = []
-  const join = async (name: string, count: number, leased: boolean, life: (process: Process) => Promise<void>) => {
-    for (let n = 1; n <= count; n++) crowd.push({ process: await scene.process(`${name} ${n}`, leased), life })
+  const crowd: { process: Process; life: Life }[] = []
+  const either = (): Keys => (scene.dice.chance(profile.bothKeys) ? 'both' : 'mine')
+  const join = async (name: string, count: number, life: Life, leased = false, keys = either) => {
+    for (let n = 1; n <= count; n++) crowd.push({ process: await scene.process(`${name} ${n}`, leased, keys()), life })
   }
-  const writers = scene.between(profile.writers)
-  const holders = scene.between(profile.holders)
+  const writers = scene.dice.between(profile.writers)
+  const holders = scene.dice.between(profile.holders)
   // Somebody has to write.
   const bothMay = profile.writers[1] > 0 && writers + holders === 0
-  await join('writer', bothMay ? profile.writers[1] : writers, false, (process) => work(scene, process, profile.calls))
-  await join('holder', holders, true, (process) => hold(scene, process))
-  await join('reader', scene.between(profile.readers), false, (process) => work(scene, process, profile.readerCalls))
-  await join('keeper', scene.between(profile.keepers), false, (process) => work(scene, process, profile.keeperCalls))
+  const working =
+    (calls: Profile['calls']): Life =>
+    (process) =>
+      work(scene, process, calls)
+  await join('writer', bothMay ? profile.writers[1] : writers, working(profile.calls))
+  await join('holder', holders, (process) => hold(scene, process), true)
+  await join('reader', scene.dice.between(profile.readers), working(profile.readerCalls))
+  await join('keeper', scene.dice.between(profile.keepers), working(profile.keeperCalls))
+  await join(
+    GUEST,
+    scene.dice.between(profile.guests),
+    (process) => visit(scene, process),
+    false,
+    () => 'theirs',
+  )
   const processes = crowd.map(({ process }) => process)
   const lives = crowd.map(({ process, life }) => ({ process, ended: life(process) }))
   const troubled = trouble(scene, processes)
@@ -105,19 +122,12 @@ async function epilogue(scene: Scene, locked: boolean): Promise<void> {
     if (taken.outcome !== 'ok') chronicle.wrong(`nobody can take the lock in the end: ${taken.outcome}`)
   }
   const last = await scene.calmProcess('last writer', false)
-  const { document } = last
   do {
-    const mark = scene.nextMark
-    const { outcome } = await scene.call(last.name, 'update', mark, true, async () => {
-      const made = await document.update((now) => ({ counter: (now?.counter ?? 0) + 1, mark, pad: '' }), {
-        message: mark,
-      })
-      return { number: made.number }
-    })
+    const { outcome } = await update(scene, last)
     if (outcome !== 'ok') return chronicle.wrong(`nobody can write in the end: ${outcome}`)
   } while (scene.acknowledged < LEAST_COMMITS)
   for (const attempt of attempts) if (attempt.write !== undefined) await decide(scene, last, attempt)
-  if (chronicle.deletions.length === 0) return
+  if (chronicle.deletions.length === 0 && scene.matter !== KEYED_MATTER) return
   const { problems } = await last.store.document(NAME, bytes()).verify()
   for (const { message } of problems) chronicle.wrong(`verify: ${message}`)
 }

@@ -1,4 +1,3 @@
-import { json } from '../../core/codec.ts'
 import type { VersionedDocument } from '../../core/document.ts'
 import { KeelstateError } from '../../core/errors.ts'
 import type { Store } from '../../core/state-store.ts'
@@ -6,9 +5,12 @@ import type { ObjectStore } from '../../core/store.ts'
 import { StaticKeyProvider } from '../../encrypt/index.ts'
 import { openStore } from '../../open.ts'
 import { type VirtualMachine, VirtualTime } from '../virtual-environment.ts'
+import type { Attempt, Brought } from './attempt.ts'
 import { Chronicle, STORE_ID } from './chronicle.ts'
+import { Dice } from './dice.ts'
+import { type Content, type Edit, JSON_MATTER, KEYED_MATTER, type Matter } from './matter.ts'
 import { Network } from './network.ts'
-import type { Profile, Range } from './profiles.ts'
+import type { Profile } from './profiles.ts'
 import { FAIR, type Weather } from './weather.ts'
 
 export const NAME = 'simulated/document'
@@ -18,55 +20,32 @@ const LAST_COMMITS = 3 // kept for who looks at what is left
 
 const ATTEMPTS = 6 // one operation's time, in those of one attempt
 
-export interface Value {
-  /** One more than before, when the change saw what was before. */
-  readonly counter: number
-  /** Of the change that made it. */
-  readonly mark: string
-  readonly pad: string
-}
-
-/** One call of one actor, as the checker sees it. */
-export interface Attempt {
-  readonly actor: string
-  readonly what: string
-  /** What the revision that it makes says in its message: unique in the schedule. */
-  readonly mark: string
-  /** Makes a revision when it succeeds. */
-  readonly change: boolean
-  /** Virtual time in ms, and the order of events within the same ms. */
-  readonly invoked: number
-  answered?: number
-  /** `ok`, or the code of the error. Absent: the process died, or is still waiting. */
-  outcome?: string
-  /** Of an `OutcomeUnknown`: the write, to be asked for later. */
-  write?: string
-  /** The revision that was made or read; 0 for none. */
-  number?: number
-  /** Of a reading: seq of the head that it saw. */
-  seenSeq?: number
-  /** Of a reading: what it brought. */
-  value?: Value
-  /** What else there is to say. */
-  detail?: string
-}
-
-/** What a call brought. */
-export type Brought = Pick<Attempt, 'number' | 'seenSeq' | 'value' | 'detail'>
-
 /** A process of its own, on a machine of its own. */
 export interface Process {
   readonly name: string
   readonly machine: VirtualMachine
   readonly network: Network
   readonly store: Store
-  readonly document: VersionedDocument<Value>
+  readonly document: VersionedDocument<Content, Edit>
   /** It was killed. */
   dead: boolean
 }
 
+/** Which keys a process has. Every document can be opened with `mine`: whoever has `theirs` alone begins none, and changes no keys. */
+export type Keys = 'mine' | 'both' | 'theirs'
+
+const SECRETS = { mine: Buffer.alloc(32, 9), theirs: Buffer.alloc(32, 7) }
+const RECIPIENTS: Record<Keys, readonly Buffer[]> = {
+  mine: [SECRETS.mine],
+  both: [SECRETS.theirs, SECRETS.mine],
+  theirs: [SECRETS.theirs],
+}
+
 /** Virtual time, the stores, and the processes of one schedule, with everything that they did. */
 export class Scene {
+  readonly dice: Dice
+  /** What the document holds. */
+  readonly matter: Matter
   readonly profile: Profile
   readonly time: VirtualTime
   readonly chronicle: Chronicle
@@ -76,7 +55,6 @@ export class Scene {
   /** How many changes end it all. */
   readonly #wanted: number
   readonly #objects: ObjectStore
-  readonly #key = Buffer.alloc(32, 9)
   #acknowledged = 0
   #marks = 0
 
@@ -84,43 +62,13 @@ export class Scene {
     this.profile = profile
     this.time = new VirtualTime({ seed })
     this.weather = profile.weather
-    const locks = profile.locks === 'either' ? (this.chance(0.5) ? 'table' : 'objects') : profile.locks
+    this.dice = new Dice(() => this.time.random())
+    const locks = profile.locks === 'either' ? (this.dice.chance(0.5) ? 'table' : 'objects') : profile.locks
+    this.matter = this.dice.chance(profile.keyed) ? KEYED_MATTER : JSON_MATTER
     this.chronicle = new Chronicle(this.time, locks)
-    this.#wanted = this.between(profile.commits)
+    this.#wanted = this.dice.between(profile.commits)
     const strict = this.chronicle.objects()
     this.#objects = breakStore?.(strict, this.time) ?? strict
-  }
-
-  chance(probability: number): boolean {
-    return this.time.random() < probability
-  }
-
-  upTo(ms: number): number {
-    return this.time.random() * ms
-  }
-
-  within([from, to]: Range): number {
-    return from + this.time.random() * (to - from)
-  }
-
-  /** A whole number of the range. */
-  between([from, to]: Range): number {
-    return from + Math.floor(this.time.random() * (to - from + 1))
-  }
-
-  oneOf<T>(choices: readonly T[]): T {
-    return choices[Math.floor(this.time.random() * choices.length)]!
-  }
-
-  /** One of the names, as often as its weight says. */
-  pick<K extends string>(weights: Partial<Record<K, number>>): K {
-    const entries = Object.entries(weights) as [K, number][]
-    let left = this.time.random() * entries.reduce((sum, [, weight]) => sum + weight, 0)
-    for (const [name, weight] of entries) {
-      left -= weight
-      if (left < 0) return name
-    }
-    return entries.at(-1)![0]
   }
 
   get acknowledged(): number {
@@ -146,7 +94,12 @@ export class Scene {
     return `m${++this.#marks}`
   }
 
-  async process(name: string, leased: boolean, weather: () => Weather = () => this.weather): Promise<Process> {
+  async process(
+    name: string,
+    leased: boolean,
+    keys: Keys,
+    weather: () => Weather = () => this.weather,
+  ): Promise<Process> {
     const { clocksMs, attemptMs } = this.profile
     const machine = this.time.machine({ rate: 1 + (this.time.random() - 0.5) / 25 })
     machine.jumpWall((this.time.random() - 0.5) * 2 * clocksMs)
@@ -159,21 +112,21 @@ export class Scene {
     const store = await openStore({
       store: objects,
       lock: locks,
-      keys: [new StaticKeyProvider({ key: this.#key, environment: machine })],
+      keys: RECIPIENTS[keys].map((key) => new StaticKeyProvider({ key, environment: machine })),
       memory: false,
       environment: machine,
       storeId: STORE_ID,
       by: name,
       limits: { attemptMs, operationMs: ATTEMPTS * attemptMs },
     })
-    const process = { name, machine, network, store, document: store.document(NAME, json<Value>()), dead: false }
+    const process = { name, machine, network, store, document: store.document(NAME, this.matter.codec), dead: false }
     this.processes.push(process)
     return process
   }
 
   /** A process that meets no accidents. */
   calmProcess(name: string, leased: boolean): Promise<Process> {
-    return this.process(name, leased, () => FAIR)
+    return this.process(name, leased, 'mine', () => FAIR)
   }
 
   kill(process: Process): void {
@@ -188,12 +141,12 @@ export class Scene {
     what: string,
     mark: string,
     change: boolean,
-    call: () => Promise<Brought | undefined>,
+    call: (attempt: Attempt) => Promise<Brought | undefined>,
   ): Promise<Attempt> {
     const attempt: Attempt = { actor, what, mark, change, invoked: this.chronicle.clock() }
     this.attempts.push(attempt)
     try {
-      Object.assign(attempt, await call())
+      Object.assign(attempt, await call(attempt))
       attempt.outcome = 'ok'
       if (change) this.#acknowledged++
     } catch (error) {

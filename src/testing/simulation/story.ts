@@ -1,7 +1,7 @@
 import { hex } from '../../core/header.ts'
+import type { Attempt } from './attempt.ts'
 import type { Chain } from './chain.ts'
 import type { Chronicle } from './chronicle.ts'
-import type { Attempt } from './scene.ts'
 
 /** The run as a person reads it: everything in its order, then the history that came of it. Two equal stories are one run, bit for bit. */
 export function tell(attempts: readonly Attempt[], chronicle: Chronicle, chain: Chain): string {
@@ -19,7 +19,8 @@ export function tell(attempts: readonly Attempt[], chronicle: Chronicle, chain: 
   for (const { at, by, header, body } of chain.heads) {
     const current = body.current === undefined ? 'nothing is current' : `@${body.current.number} is current`
     const barrier = body.barrier === header.seq ? ', barrier' : ''
-    const text = `· head ${header.seq} by ${by}: ${current}, epoch ${header.epoch}, write ${hex(header.writeId.subarray(0, 3))}${barrier}`
+    const key = `, data key ${hex(header.keyId.subarray(0, 3))}`
+    const text = `· head ${header.seq} by ${by}: ${current}, epoch ${header.epoch}, write ${hex(header.writeId.subarray(0, 3))}${key}${barrier}`
     lines.push({ at, text })
   }
   lines.sort((a, b) => a.at - b.at)
@@ -27,7 +28,8 @@ export function tell(attempts: readonly Attempt[], chronicle: Chronicle, chain: 
     ...lines.map(({ at, text }) => `${(at / 1_000).toFixed(3).padStart(9)} s  ${text}`),
     'history:',
     ...chain.revisions.map(
-      ({ record, value }) => `  @${record.number} in head ${record.seq}: ${record.message}, counts ${value.counter}`,
+      ({ record, content }) =>
+        `  @${record.number} in head ${record.seq}: ${record.message}, counts ${content.counter}`,
     ),
   ].join('\n')
 }

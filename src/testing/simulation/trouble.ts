@@ -10,10 +10,10 @@ export async function trouble(scene: Scene, processes: readonly Process[]): Prom
   const { world } = scene.time
   let backup: LockRecord | undefined
   while (scene.going) {
-    await world.sleep(scene.upTo(2 * troubleMs))
+    await world.sleep(scene.dice.upTo(2 * troubleMs))
     if (!scene.going) return
-    if (backup === undefined || scene.chance(0.3)) backup = scene.chronicle.record
-    HAPPENS[scene.pick(troubles)](scene, scene.oneOf(processes), backup)
+    if (backup === undefined || scene.dice.chance(0.3)) backup = scene.chronicle.record
+    HAPPENS[scene.dice.pick(troubles)](scene, scene.dice.oneOf(processes), backup)
   }
 }
 
@@ -78,7 +78,7 @@ function suspend(
   how: string,
   frozen: { monotonic?: boolean; wall?: boolean } = {},
 ): void {
-  const ms = scene.within(scene.profile.stopMs)
+  const ms = scene.dice.within(scene.profile.stopMs)
   scene.chronicle.note(() => `${process.name} is ${how} for ${Math.round(ms)} ms`)
   process.machine.stop(frozen)
   scene.time.world.timer(ms, () => resume(scene, process))

@@ -2,9 +2,9 @@
 import { appendFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { json, KeelstateError, openStore, type RevisionInfo, type VersionedDocument } from '../../../src/index.ts'
-import type { Value } from '../../../src/testing/simulation/scene.ts'
 import { randomFrom } from '../../file/random.ts'
 import {
+  contentOf,
   HANDED,
   KEEP_LAST,
   KEPT,
@@ -14,6 +14,7 @@ import {
   type SoakTask,
   sharedNow,
   TURNS,
+  type Value,
 } from '../soak-script.ts'
 
 type Brought = Partial<Pick<SoakAttempt, 'number' | 'value'>>
@@ -169,5 +170,5 @@ function told({ number }: RevisionInfo): Brought {
 
 function seen(found: { number: number; value: Value } | undefined): Brought {
   if (found === undefined) return { number: 0 }
-  return { number: found.number, value: { ...found.value, pad: '' } }
+  return { number: found.number, value: contentOf(found.value) }
 }
