@@ -13,6 +13,7 @@ export type ErrorSubject =
   | 'segment'
   | 'key'
   | 'entry'
+  | 'save'
 
 /** What each code carries in `details`. A code without an entry here carries `CommonDetails` only. */
 export interface ErrorDetailsByCode {
@@ -76,6 +77,10 @@ export interface CommonDetails {
   notExecuted?: boolean
   /** How long the service is better left alone before the next attempt, in ms. */
   retryAfterMs?: number
+  /** The file in which what was to be committed is kept: `keelstate recover` brings it into the document. */
+  spooled?: string
+  /** Why it could not be kept. */
+  notSpooled?: string
 }
 
 export type ErrorCode = keyof ErrorDetailsByCode

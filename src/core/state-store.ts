@@ -27,6 +27,7 @@ import type { ObjectCache } from './object-cache.ts'
 import { Deadline, type Limits } from './retry.ts'
 import { type RevisionIds, type RevisionIdsByType, ulidRevisionIds } from './revision-id.ts'
 import type { Sealer } from './sealer.ts'
+import type { SpooledSave, SpoolFolder, UnreadableSave } from './spool.ts'
 import type { CallOptions, ObjectStore } from './store.ts'
 
 const HEADS_AT_ONCE = 16 // heads that `list` reads side by side
@@ -51,6 +52,8 @@ export interface StoreParts {
   readonly cacheBytes: number
   /** What this machine keeps of immutable objects, if it keeps any. */
   readonly objects?: ObjectCache
+  /** Where what cannot be saved is kept, if anywhere. */
+  readonly spool?: SpoolFolder | undefined
   /** Forms of bodies beside that of keyed documents. */
   readonly forms: BodyForms
 }
@@ -134,6 +137,7 @@ export class Store {
       revisionIds: typeof revisionIds === 'function' ? revisionIds : () => revisionIds,
       by: this.#parts.by,
       locker: this.#parts.locker,
+      spool: this.#parts.spool,
     })
   }
 
@@ -173,6 +177,22 @@ export class Store {
       }
       cursor = page.cursor
     } while (cursor !== undefined)
+  }
+
+  /**
+   * Yields what this machine keeps of commits that failed, oldest first within each document. One that cannot be read comes with its `problem`, and
+   * hides no other. `VersionedDocument.recover` brings them home. Nothing where no spool is configured.
+   *
+   * @param options.name Of this document only.
+   */
+  async *spooled(
+    options: CallOptions & { name?: string | DocumentName } = {},
+  ): AsyncGenerator<SpooledSave | UnreadableSave> {
+    const { spool } = this.#parts
+    if (spool === undefined) return
+    const { name } = options
+    const parsed = typeof name === 'string' ? parseName(name) : name && documentName(name.segments, name.kind)
+    yield* spool.list(await this.id(options), parsed)
   }
 
   /**
