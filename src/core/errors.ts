@@ -206,3 +206,19 @@ export function aborted(
     cause: reason,
   })
 }
+
+/** Waits for work that others wait for, too: an abort ends the waiting and not the work. */
+export function untilAborted<T>(
+  work: Promise<T>,
+  signal: AbortSignal | undefined,
+  operation: string,
+  key?: string,
+): Promise<T> {
+  if (signal === undefined) return work
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(aborted(operation, key, signal.reason))
+    if (signal.aborted) onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
+}

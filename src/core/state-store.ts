@@ -4,7 +4,7 @@ import type { Codec } from './codec.ts'
 import { ContentCache } from './contents.ts'
 import { VersionedDocument } from './document.ts'
 import type { Environment } from './environment.ts'
-import { KeelstateError } from './errors.ts'
+import { KeelstateError, untilAborted } from './errors.ts'
 import type { BodyForms } from './form.ts'
 import { type HeadStatus, statusOf } from './head-status.ts'
 import { HeadWriter } from './head-writer.ts'
@@ -13,7 +13,16 @@ import { type KeyedDocument, keyed, keyedForm } from './keyed.ts'
 import type { Locker, LockPlace, LockStatus, UnreadableLock } from './lease.ts'
 import { createMarker, readMarker, type StoreMarker } from './marker.ts'
 import type { HeadMemory } from './memory.ts'
-import { type DocumentName, documentName, formatName, headKey, identityOf, nameOfHeadKey, parseName } from './names.ts'
+import {
+  type DocumentName,
+  documentName,
+  formatName,
+  headKey,
+  identityOf,
+  nameOfHeadKey,
+  parseName,
+  STORE_KEY,
+} from './names.ts'
 import type { ObjectCache } from './object-cache.ts'
 import { Deadline, type Limits } from './retry.ts'
 import { type RevisionIds, type RevisionIdsByType, ulidRevisionIds } from './revision-id.ts'
@@ -287,16 +296,16 @@ export class Store {
     }
   }
 
+  /** Shared by all who ask for it, so no single caller's signal stops it. */
   async #readMarker(signal?: AbortSignal): Promise<StoreMarker> {
     this.#marker ??= this.#parts.initialise
       ? createMarker(this.#parts).then(({ marker }) => marker)
-      : readMarker(this.#parts, signal)
-    try {
-      return await this.#marker
-    } catch (error) {
-      this.#marker = undefined
-      throw error
-    }
+      : readMarker(this.#parts)
+    const marker = this.#marker
+    marker.catch(() => {
+      if (this.#marker === marker) this.#marker = undefined // it may be there by the next call
+    })
+    return await untilAborted(marker, signal, 'store.open', STORE_KEY)
   }
 
   #checkOpen(): void {
