@@ -1,10 +1,10 @@
-import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { type FaultRule, type S3Server, startS3Server } from '../../src/testing/index.ts'
 import { PROVE } from '../counts.ts'
+import { start } from '../file/children.ts'
 import { ProcessWorkspace } from './processes.ts'
 
 const HEAD = '*/heads/*'
@@ -104,15 +104,17 @@ describe('a push that is told to stop', () => {
   })
 })
 
-describe('on a full disk', () => {
-  const mountable = process.platform === 'linux' && mounts()
+const mountable = process.platform === 'linux' && (await mounts())
 
-  it.runIf(mountable)('a push keeps its body on another one, and recover brings it home when there is room', () => {
-    const disk = mkdtempSync(join(tmpdir(), 'keelstate-full-'))
-    onTestFinished(() => rmSync(disk, { recursive: true, force: true }))
-    const script = at.script(
-      'full.sh',
-      `set -eu
+describe('on a full disk', () => {
+  it.runIf(mountable)(
+    'a push keeps its body on another one, and recover brings it home when there is room',
+    async () => {
+      const disk = mkdtempSync(join(tmpdir(), 'keelstate-full-'))
+      onTestFinished(() => rmSync(disk, { recursive: true, force: true }))
+      const script = at.script(
+        'full.sh',
+        `set -eu
 mount -t tmpfs -o size=1m,mode=700 none "$1"
 cd "$2"
 keelstate init --store "file:$1/state" --new-key full.key >&2
@@ -123,20 +125,22 @@ head -c 50000 /dev/zero | keelstate push b - && exit 9 || echo "ended with $?"
 rm "$1/filler" "$1/filler2"
 keelstate recover b
 keelstate pull b | wc -c`,
-    )
-    const folder = mkdtempSync(join(tmpdir(), 'keelstate-beside-'))
-    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-    const { stdout, stderr } = spawnSync('unshare', ['-m', 'sh', script, disk, folder], {
-      env: at.env,
-      encoding: 'utf8',
-    })
-    expect(stderr).toMatch(/error: .*(full|room).*\n.*keelstate recover b/)
-    expect(stderr).toContain('committed what was kept of b as @2')
-    expect(stdout.trim().split('\n')).toEqual(['ended with 1', '50000'])
-  })
+      )
+      const folder = mkdtempSync(join(tmpdir(), 'keelstate-beside-'))
+      onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+      const { stdout, stderr } = await start('unshare', ['-m', 'sh', script, disk, folder], { env: at.env }).ended
+      expect(stderr).toMatch(/error: .*(full|room).*\n.*keelstate recover b/)
+      expect(stderr).toContain('committed what was kept of b as @2')
+      expect(stdout.trim().split('\n')).toEqual(['ended with 1', '50000'])
+    },
+  )
 })
 
 /** Whether a process here may mount. */
-function mounts(): boolean {
-  return spawnSync('unshare', ['-m', 'sh', '-c', 'mount -t tmpfs -o size=64k none /mnt']).status === 0
+async function mounts(): Promise<boolean> {
+  const trial = start('unshare', ['-m', 'sh', '-c', 'mount -t tmpfs -o size=64k none /mnt'])
+  return await trial.ended.then(
+    ({ code }) => code === 0,
+    () => false,
+  )
 }
