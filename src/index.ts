@@ -8,6 +8,7 @@ export type { Change } from './core/diff.ts'
 export type { VersionedDocument } from './core/document.ts'
 export type { CommitOptions } from './core/document-changes.ts'
 export type { DocumentStatus, RevisionDiff } from './core/document-reader.ts'
+export type { ComparedSave, OpenedSave, Recovered, RecoverOptions } from './core/document-recovery.ts'
 export type { Environment } from './core/environment.ts'
 export {
   type CommonDetails,
@@ -26,7 +27,9 @@ export { type DocumentName, formatName, parseName } from './core/names.ts'
 export type { PrunePolicy, PruneReport } from './core/prune.ts'
 export type { Limits } from './core/retry.ts'
 export type { Revision, RevisionInfo } from './core/revision.ts'
+export type { Saving } from './core/saving.ts'
 export type { RecipientInfo } from './core/sealer.ts'
+export type { SpooledSave, UnreadableSave } from './core/spool.ts'
 export type { Store, UnreadableHead } from './core/state-store.ts'
 export type {
   CallOptions,

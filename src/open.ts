@@ -7,6 +7,7 @@ import { ProcessMemory } from './core/memory.ts'
 import { defaultMemoryFolder, FileMemory } from './core/memory-file.ts'
 import { defaultCacheFolder, FolderObjectCache, type ObjectCache } from './core/object-cache.ts'
 import { DEFAULT_LIMITS, type Limits } from './core/retry.ts'
+import { SpoolFolder } from './core/spool.ts'
 import { Store } from './core/state-store.ts'
 import type { ObjectStore } from './core/store.ts'
 import { makeSealer } from './encrypt/make-sealer.ts'
@@ -43,6 +44,11 @@ export interface OpenStoreOptions {
    * folder, perhaps with a limit; default `$XDG_CACHE_HOME/keelstate` and 512 MiB for stores in a bucket. `false`: nowhere.
    */
   cache?: false | string | CacheOptions
+  /**
+   * Folder on this machine in which what a failed commit was to store is kept, sealed, so that `recover` can bring it home: after an outage, with credentials
+   * that ended, when the call was aborted. A commit that failed so says `details.spooled`. Default `false`: nowhere.
+   */
+  spool?: false | string
   /** Timeouts in ms. */
   limits?: Partial<Limits>
   /** Clock and randomness, for tests. */
@@ -64,6 +70,7 @@ const KNOWN: Record<keyof OpenStoreOptions, true> = {
   memory: true,
   cacheBytes: true,
   cache: true,
+  spool: true,
   limits: true,
   environment: true,
 }
@@ -99,6 +106,9 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   makeSealer(keys, { salt: async () => new Uint8Array(16), environment }) // bad keys are told now, not at the first write
   const locks = await openLocks(options.lock ?? 'store', opened)
   const objects = openCache(options.cache, opened)
+  const { spool = false } = options
+  if (spool !== false && (typeof spool !== 'string' || spool === ''))
+    throw invalid('spool', 'spool is not valid.', 'It is false, or a folder.')
   const lasting = opened.capabilities.durable && options.memory !== false
   return new Store({
     store: opened,
@@ -115,6 +125,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     by: options.by ?? author(),
     cacheBytes: options.cacheBytes ?? DEFAULT_CACHE_BYTES,
     ...(objects && { objects }),
+    ...(spool !== false && { spool: new SpoolFolder(resolve(spool)) }),
     forms: async (type) =>
       type === 'snapshot' ? (await import('./deployments/snapshot-form.ts')).snapshotForm : undefined,
   })

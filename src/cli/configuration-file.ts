@@ -6,7 +6,7 @@ import { shown, suggestion } from './text.ts'
 export const CONFIGURATION_FILE = 'keelstate.json'
 
 /** What `keelstate.json` may hold; `keelstate.schema.json` says the same to an editor. */
-export const FILE_SETTINGS = ['store', 'lock', 'keys', 'storeId', 'cache'] as const
+export const FILE_SETTINGS = ['store', 'lock', 'keys', 'storeId', 'cache', 'spool'] as const
 
 export interface ConfigurationFile {
   /** Absolute. */
@@ -18,6 +18,8 @@ export interface ConfigurationFile {
   storeId?: string
   /** A folder, or `off`. */
   cache?: string
+  /** A folder, or `off`. */
+  spool?: string
 }
 
 /** The nearest `keelstate.json` in `folder` or above it. */
@@ -33,7 +35,7 @@ export async function findConfiguration(folder: string): Promise<ConfigurationFi
 /** Writes a new `keelstate.json`; one that is there is never replaced. */
 export async function writeConfiguration(
   path: string,
-  content: Omit<ConfigurationFile, 'path' | 'cache'>,
+  content: Omit<ConfigurationFile, 'path' | 'cache' | 'spool'>,
 ): Promise<void> {
   const { store, lock, keys, storeId } = content
   const body = { $schema: './node_modules/keelstate/keelstate.schema.json', store, lock, keys, storeId }
@@ -60,7 +62,7 @@ export function parseConfiguration(text: string, path: string): ConfigurationFil
     if (name === '$schema' || FILE_SETTINGS.some((known) => known === name)) continue
     throw invalid(path, name, `is not a setting; ${suggestion(name, FILE_SETTINGS)}`, 'See keelstate.schema.json.')
   }
-  const { store, lock, keys, storeId, cache } = parsed as Record<string, unknown>
+  const { store, lock, keys, storeId, cache, spool } = parsed as Record<string, unknown>
   const file: ConfigurationFile = { path }
   if (store !== undefined) {
     if (typeof store !== 'string' || store === '')
@@ -87,6 +89,10 @@ export function parseConfiguration(text: string, path: string): ConfigurationFil
   if (cache !== undefined) {
     if (typeof cache !== 'string' || cache === '') throw invalid(path, 'cache', 'must be "off" or a folder')
     file.cache = cache
+  }
+  if (spool !== undefined) {
+    if (typeof spool !== 'string' || spool === '') throw invalid(path, 'spool', 'must be "off" or a folder')
+    file.spool = spool
   }
   return file
 }

@@ -34,9 +34,13 @@ export async function refuseOtherParent(
   signal: AbortSignal,
 ): Promise<void> {
   if (ref === undefined || (ref === 'none' ? now === undefined : now !== undefined && isNamed(now, ref))) return
-  const isId = ref === 'none' || ulidRevisionIds.has(ref) || isTimeName(ref)
-  if (!isId && (await document.info(ref, { signal })).id === now?.id) return
+  if (!isParentId(ref) && (await document.info(ref, { signal })).id === now?.id) return
   throw notCurrent(operation, document.name, now)
+}
+
+/** Whether it names one revision, or none, whatever is stored. */
+export function isParentId(ref: string): boolean {
+  return ref === 'none' || ulidRevisionIds.has(ref) || isTimeName(ref)
 }
 
 function isNamed(now: RevisionInfo, ref: string): boolean {

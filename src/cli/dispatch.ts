@@ -38,7 +38,13 @@ export async function dispatch(args: readonly string[], host: Host, commands: Co
 
 function interrupted(error: KeelstateError<'Aborted'>): KeelstateError<'Aborted'> {
   if (error.operation === 'lock.acquire') return error // it says who was waited for
-  return new KeelstateError('Aborted', { message: 'Interrupted.', ...(error.key !== undefined && { key: error.key }) })
+  const { key, hint, details } = error
+  const kept = details.spooled ?? details.notSpooled
+  return new KeelstateError('Aborted', {
+    message: 'Interrupted.',
+    ...(key !== undefined && { key }),
+    ...(kept !== undefined && hint !== undefined && { hint }),
+  })
 }
 
 async function load(name: string, commands: CommandIndex): Promise<Command> {

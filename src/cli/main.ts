@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, readonly [about: string, load: () => Pro
     label: ['name a revision, or remove the name', () => import('./commands/label.ts')],
     compact: ['store what is current whole, and let go of what was pruned', () => import('./commands/compact.ts')],
     delete: ['delete a document with its history', () => import('./commands/delete.ts')],
+    recover: ['bring home what could not be saved', () => import('./commands/recover.ts')],
     'entries list': ['list the entries of a snapshot', () => import('./commands/entries-list.ts')],
     'entries show': ['show one entry of a snapshot', () => import('./commands/entries-show.ts')],
     'entries move': ['give entries another address', () => import('./commands/entries-move.ts')],

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { difference, entry } from './schema-difference.ts'
 
 /**
  * What every command prints with `--json`. The tests hold the commands to it and docs/cli.md is written from it; nothing imports it at
@@ -80,17 +81,6 @@ const unreadableLocks = unreadable.describe(
   'locks whose record is damaged or of a newer format; when there are any, the command fails, and this is in its report',
 )
 
-const change = z
-  .strictObject({
-    path: z.array(z.union([z.string(), z.int()])).describe('member names and positions'),
-    kind: z.enum(['added', 'removed', 'changed']),
-    before: z.unknown().describe('null when it was added'),
-    after: z.unknown().describe('null when it was removed'),
-  })
-  .meta({ id: 'change' })
-
-const entry = z.record(z.string(), z.unknown())
-
 function of<T extends z.ZodRawShape>(command: string, shape: T): z.ZodType {
   return z.strictObject({ schema: z.literal(`keelstate.${command.replaceAll(' ', '-')}/1`), ...shape })
 }
@@ -155,26 +145,7 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
     revisions: z.array(revision).describe('newest first'),
     more: z.boolean().describe('whether there are older ones than --limit let through'),
   }),
-  diff: of('diff', {
-    from: revision,
-    to: revision,
-    equal: z.boolean().describe('the two bodies are the same bytes'),
-    changes: z
-      .array(change)
-      .nullable()
-      .describe('member by member, beside the entries of snapshots; null when one of the bodies is not JSON'),
-    entries: z
-      .array(
-        z.strictObject({
-          address: z.string(),
-          kind: z.enum(['added', 'removed', 'changed']),
-          entry: entry.describe('as it is now, or was when it was removed'),
-          changes: z.array(change).describe('from the entry on'),
-        }),
-      )
-      .nullable()
-      .describe('by address; sensitive values are masked without --show-sensitive; null when they are no snapshots'),
-  }),
+  diff: of('diff', { from: revision, to: revision, ...difference }),
   rollback: of('rollback', {
     name,
     dryRun,
@@ -327,12 +298,52 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
       .describe('the seq that this machine had seen before; null when nothing was in the way'),
     lock: z.boolean().describe("whether the lock's record was (would be) changed"),
   }),
+  recover: of('recover', {
+    dryRun,
+    output: z.string().nullable().describe('where the body was written; null without --output'),
+    saves: z
+      .array(
+        z.strictObject({
+          name,
+          kind: z.string().describe('its kind'),
+          id: z
+            .string()
+            .nullable()
+            .describe('which save of the document; null when its file cannot be read, as with the next three'),
+          at: z.iso.datetime().nullable().describe("when it was kept, by this machine's clock"),
+          bytes: z.int().nonnegative().nullable().describe('length of what is kept'),
+          parent: z
+            .string()
+            .nullable()
+            .describe('id of the revision that it was to replace; null: none, or what was current was not known'),
+          writes: z.array(z.string()).describe('head writes that were begun for it, of which one may have landed'),
+          file: z.string().describe('where it is kept'),
+          problem: z.string().nullable().describe('why its file cannot be read'),
+          outcome: z
+            .enum(['kept', 'committed', 'landed', 'unchanged', 'discarded'])
+            .describe('what became of it; landed: by an earlier attempt; unchanged: it is what is current'),
+          revision: revision.nullable().describe('the revision that holds it'),
+          replaced,
+        }),
+      )
+      .describe('what was kept on this machine, oldest first within each document'),
+    compared: z
+      .strictObject({
+        current: revision.nullable(),
+        type: z.string(),
+        bytes: z.int().nonnegative(),
+        digest: z.string().regex(/^[0-9a-f]{64}$/),
+        ...difference,
+      })
+      .nullable()
+      .describe('what is current, and the first save that could not be committed for it: size, SHA-256 and difference'),
+  }),
   config: of('config', {
     file: z.string().nullable().describe('the keelstate.json that was found'),
     settings: z
       .array(
         z.strictObject({
-          name: z.enum(['store', 'lock', 'keys', 'storeId', 'wait', 'owner', 'cache']),
+          name: z.enum(['store', 'lock', 'keys', 'storeId', 'wait', 'owner', 'cache', 'spool']),
           value: z.union([z.string(), z.array(z.string())]).nullable(),
           origin: z.strictObject({ from: z.enum(['flag', 'environment', 'file']), name: z.string() }).nullable(),
         }),

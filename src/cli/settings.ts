@@ -31,6 +31,8 @@ export interface Settings {
   readonly owner?: Setting<string>
   /** Where objects are kept on this machine: a folder, or `off`. */
   readonly cache?: Setting<string>
+  /** Where what could not be saved is kept on this machine: a folder, or `off`. */
+  readonly spool?: Setting<string>
   readonly file?: ConfigurationFile
 }
 
@@ -42,11 +44,11 @@ export interface SettingFlags {
   readonly owner?: string | undefined
 }
 
-/** What switches the cache off, in place of a folder. */
-export const CACHE_OFF = 'off'
+/** What switches the cache or the spool off, in place of a folder. */
+export const FOLDER_OFF = 'off'
 
 const VARIABLES = 'KEELSTATE_'
-const ENVIRONMENT_SETTINGS = ['STORE', 'LOCK', 'KEYS', 'WAIT', 'OWNER', 'CACHE'] as const
+const ENVIRONMENT_SETTINGS = ['STORE', 'LOCK', 'KEYS', 'WAIT', 'OWNER', 'CACHE', 'SPOOL'] as const
 
 /**
  * Reads the settings: flag before environment before the nearest `keelstate.json`. An empty variable counts as not set.
@@ -87,11 +89,13 @@ export async function loadSettings(flags: SettingFlags, env: NodeJS.ProcessEnv, 
     return inFile === undefined ? undefined : { typed: inFile, value: inFile, origin: fileOrigin! }
   }
   const lock = text('lock', file?.lock)
-  const cache = env.KEELSTATE_CACHE
-    ? cacheSetting(env.KEELSTATE_CACHE, cwd, fromEnvironment('KEELSTATE_CACHE'))
-    : file?.cache === undefined
-      ? undefined
-      : cacheSetting(file.cache, fileFolder, fileOrigin!)
+  const folder = (name: 'cache' | 'spool'): Setting<string> | undefined => {
+    const variable = `${VARIABLES}${name.toUpperCase()}`
+    const [set, inFile] = [env[variable], file?.[name]]
+    if (set) return folderSetting(set, cwd, fromEnvironment(variable))
+    return inFile === undefined ? undefined : folderSetting(inFile, fileFolder, fileOrigin!)
+  }
+  const [cache, spool] = [folder('cache'), folder('spool')]
   const wait = text('wait')
   const owner = text('owner')
   if (wait !== undefined) parseDuration(wait.value, wait.origin.name)
@@ -104,6 +108,7 @@ export async function loadSettings(flags: SettingFlags, env: NodeJS.ProcessEnv, 
     ...(wait && { wait }),
     ...(owner && { owner }),
     ...(cache && { cache }),
+    ...(spool && { spool }),
     ...(idApplies && { storeId: { typed: file.storeId!, value: file.storeId!, origin: fileOrigin! } }),
     ...(file && { file }),
   }
@@ -119,8 +124,8 @@ function storeSetting(typed: string, folder: string, origin: Origin): Setting<st
   return { typed, value: resolvePath(typed, folder), origin }
 }
 
-function cacheSetting(typed: string, folder: string, origin: Origin): Setting<string> {
-  return { typed, value: typed === CACHE_OFF ? typed : resolve(folder, typed), origin }
+function folderSetting(typed: string, folder: string, origin: Origin): Setting<string> {
+  return { typed, value: typed === FOLDER_OFF ? typed : resolve(folder, typed), origin }
 }
 
 function keysSetting(typed: readonly string[], folder: string, origin: Origin): Setting<readonly string[]> {

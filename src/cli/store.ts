@@ -1,8 +1,9 @@
 import { KeelstateError } from '../core/errors.ts'
+import { defaultSpoolFolder } from '../core/spool.ts'
 import { parseKey } from '../encrypt/key-address.ts'
 import type { Store } from '../index.ts'
 import { openStore } from '../open.ts'
-import { CACHE_OFF, type Settings } from './settings.ts'
+import { FOLDER_OFF, type Settings } from './settings.ts'
 
 export interface OpenNeeds {
   /** Headers are all that is read, so no key has to be configured. */
@@ -17,7 +18,7 @@ export interface OpenNeeds {
  * @throws {KeelstateError} `InvalidOptions` that lists the choices when no store or no key is configured.
  */
 export async function openConfiguredStore(settings: Settings, needs: OpenNeeds = {}): Promise<Store> {
-  const { store, lock, keys, storeId, cache } = settings
+  const { store, lock, keys, storeId, cache, spool } = settings
   if (store === undefined) {
     throw new KeelstateError('InvalidOptions', {
       operation: 'open',
@@ -39,7 +40,8 @@ export async function openConfiguredStore(settings: Settings, needs: OpenNeeds =
   return await openStore({
     store: store.value,
     ...(lock && { lock: lock.value }),
-    ...(cache && { cache: cache.value === CACHE_OFF ? false : cache.value }),
+    ...(cache && { cache: cache.value === FOLDER_OFF ? false : cache.value }),
+    spool: spool === undefined ? defaultSpoolFolder() : spool.value === FOLDER_OFF ? false : spool.value,
     // With no key at hand the plaintext sealer serves: it reads every header, and no body is touched.
     keys: needs.keys === 'none' ? 'plaintext' : keys!.value,
     ...(storeId !== undefined && needs.askForId !== true && { storeId: storeId.value }),

@@ -1,5 +1,5 @@
 import { KeelstateError } from '../core/errors.ts'
-import type { LockedDocument, LockHolder, LockOptions, VersionedDocument } from '../index.ts'
+import type { LockedDocument, LockHolder, LockOptions, Saving, VersionedDocument } from '../index.ts'
 import type { OptionSpec } from './arguments.ts'
 import type { Call } from './command.ts'
 import { parseDuration } from './durations.ts'
@@ -39,6 +39,7 @@ export type LockCall = Pick<Call, 'host' | 'signal' | 'output' | 'progress' | 's
  * Runs `work` under the document's lock: one that is taken for it and given up whatever happens, or one that `--owner` names.
  *
  * @param lock.content Whether `work` needs what is current with its content, and not only `currentInfo`.
+ * @param saving Keeps what `work` cannot save, before the lock is given up, which may take its time.
  * @throws {KeelstateError} `Locked`, `LeaseLost`; what `work` throws. That the lock could not be given up is only said: the work is done.
  */
 export async function underLock<T, R>(
@@ -46,11 +47,12 @@ export async function underLock<T, R>(
   document: VersionedDocument<T>,
   lock: Pick<LockOptions, 'operation' | 'content'>,
   work: (held: LockedDocument<T>) => Promise<R>,
+  saving?: Saving,
 ): Promise<R> {
   const { owner } = await call.settings()
   const held = owner === undefined ? await takeLock(call, document, lock) : await lockedBy(call, document, owner, lock)
   try {
-    return await work(held)
+    return await (saving?.during(() => work(held)) ?? work(held))
   } finally {
     await giveUp(call, held)
   }

@@ -44,26 +44,34 @@ export interface AdditionParts<T, C> {
   readonly opening: Opening
 }
 
+/** What a caller wants to add, encoded: a body, or a change of what is current. */
+export type Encoded<T, C> =
+  | { readonly body: Uint8Array; readonly type: string; readonly value: T }
+  | { readonly change: EncodedChange; readonly changes: Changes<T, C> }
+
 /**
  * Encodes what a caller wants to add.
  *
  * @param type Recorded with the revision; default the codec's.
  */
-export async function addition<T, C>(
-  parts: AdditionParts<T, C>,
+export async function encodeValue<T, C>(
+  { name, codec }: Pick<AdditionParts<T, C>, 'name' | 'codec'>,
   value: T | C,
   type: string | undefined,
-  writer: () => Promise<HeadWriter>,
-): Promise<Addition<T>> {
-  const { codec } = parts
-  if (codec.changes?.is(value)) {
-    if (type !== undefined && type !== codec.type) throw otherType(parts.name, type, codec.type)
-    const encoded = codec.changes.encode(value as C) // before anything is waited for: the caller may go on changing what it gave
-    return new ChangeAddition(parts, codec.changes, encoded, new Upload(await writer(), parts.opening))
+): Promise<Encoded<T, C>> {
+  const { changes } = codec
+  if (changes?.is(value)) {
+    if (type !== undefined && type !== codec.type) throw otherType(name, type, codec.type)
+    return { change: changes.encode(value as C), changes } // before anything is waited for: the caller may go on changing what it gave
   }
-  const whole = value as T
-  const body = await codec.encode(whole)
-  return new BodyAddition(parts, whole, body, type ?? codec.type, new Upload(await writer(), parts.opening))
+  return { body: await codec.encode(value as T), type: type ?? codec.type, value: value as T }
+}
+
+/** What adds it, through this writer. */
+export function additionOf<T, C>(parts: AdditionParts<T, C>, encoded: Encoded<T, C>, writer: HeadWriter): Addition<T> {
+  const upload = new Upload(writer, parts.opening)
+  if ('change' in encoded) return new ChangeAddition(parts, encoded.changes, encoded.change, upload)
+  return new BodyAddition(parts, encoded.value, encoded.body, encoded.type, upload)
 }
 
 /** Brings contents to where a head can refer to them: uploaded again where a barrier or a new data key came between. */

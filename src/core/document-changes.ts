@@ -1,5 +1,5 @@
 import type { Access } from './access.ts'
-import { type Addition, addition, type Placed, RECORD_WEIGHT } from './additions.ts'
+import { type Addition, additionOf, encodeValue, type Placed, RECORD_WEIGHT } from './additions.ts'
 import {
   type AddOptions,
   type ChangeOptions,
@@ -9,7 +9,7 @@ import {
   type Parent,
   signatureOf,
 } from './change-options.ts'
-import { ReadableDocument } from './document-reader.ts'
+import { KeepingDocument } from './document-keeping.ts'
 import { addRevision, bury, checkCondition, moveCurrent, type RecordContent, removeLabel, setLabel } from './draft.ts'
 import { KeelstateError, printable } from './errors.ts'
 import type { Head } from './head.ts'
@@ -20,6 +20,7 @@ import { drop, type PrunePolicy, type PruneReport, prune } from './prune.ts'
 import type { RevisionRecord } from './record.ts'
 import type { Deadline } from './retry.ts'
 import { infoOf, type Revision, type RevisionInfo } from './revision.ts'
+import type { Saving } from './saving.ts'
 import type { CallOptions } from './store.ts'
 
 export interface CommitOptions extends AddOptions {
@@ -28,13 +29,15 @@ export interface CommitOptions extends AddOptions {
    * current. `'none'`: there must be no current revision. `'any'`: whatever is current.
    */
   parent: Parent
+  /** What `saving` gave its work, of which this commit is the end. */
+  saving?: Saving | undefined
 }
 
 /**
  * The changes that can be made to a document, with its lock or without: each is one conditional write of the head, after uploads for contents
  * over 8 KiB. It landed, was refused, or rejects with `OutcomeUnknown`.
  */
-export class ChangeableDocument<T, C = never> extends ReadableDocument<T, C> {
+export class ChangeableDocument<T, C = never> extends KeepingDocument<T, C> {
   /**
    * Adds a revision and makes it current.
    *
@@ -44,22 +47,29 @@ export class ChangeableDocument<T, C = never> extends ReadableDocument<T, C> {
   async commit(value: T | C, options: CommitOptions): Promise<Revision<T>> {
     checkAdd(options)
     const condition = conditionOf(options.parent)
-    const what = await this.addition(value, options.type)
-    const writer = await this.parts.writer()
-    await what.prepare(options.signal)
-    const { result, write } = await this.submit(
-      writer,
-      {
-        weight: what.weight,
-        apply: async (draft, deadline) => {
-          checkCondition(draft.body, condition, this.name)
-          await this.#refuseTaken(writer, draft, deadline, options)
-          return await this.addAndMove(writer, draft, what, options, deadline)
+    const encoded = await encodeValue(this.parts, value, options.type)
+    const making = options.saving ?? this.saves('commit', options, condition)
+    const saving = making && (await making)
+    return await this.kept(saving, encoded, async () => {
+      const writer = await this.parts.writer()
+      const what = additionOf(this.parts, encoded, writer)
+      await what.prepare(options.signal)
+      const { result, write } = await this.submit(
+        writer,
+        {
+          weight: what.weight,
+          apply: async (draft, deadline) => {
+            saving?.judgedOn(draft)
+            checkCondition(draft.body, condition, this.name)
+            await this.refuseTaken(writer, draft, deadline, options)
+            return await this.addAndMove(writer, draft, what, options, deadline)
+          },
+          announce: saving?.announce,
         },
-      },
-      options.signal,
-    )
-    return this.landed(result, write)
+        options.signal,
+      )
+      return this.landed(result, write)
+    })
   }
 
   /**
@@ -69,24 +79,28 @@ export class ChangeableDocument<T, C = never> extends ReadableDocument<T, C> {
    */
   async add(value: T | C, options: AddOptions = {}): Promise<RevisionInfo> {
     checkAdd(options)
-    const what = await this.addition(value, options.type)
-    const writer = await this.parts.writer()
-    await what.prepare(options.signal)
-    const { result, write } = await this.submit(
-      writer,
-      {
-        weight: what.weight,
-        apply: async (draft, deadline) => {
-          await this.#refuseTaken(writer, draft, deadline, options)
-          const placed = await what.place(draft, deadline)
-          const added = this.#record(writer.access, draft, placed.content, { ...options, type: placed.type })
-          this.#keep(writer, draft, added.record, placed, deadline)
-          return { body: withLabel(added.body, options.label, added.record), result: added.record }
+    const encoded = await encodeValue(this.parts, value, options.type)
+    const making = this.saves('add', options, { kind: 'any' })
+    const saving = making && (await making)
+    return await this.kept(saving, encoded, async () => {
+      const writer = await this.parts.writer()
+      const what = additionOf(this.parts, encoded, writer)
+      await what.prepare(options.signal)
+      const { result, write } = await this.submit(
+        writer,
+        {
+          weight: what.weight,
+          apply: async (draft, deadline) => {
+            saving?.judgedOn(draft)
+            await this.refuseTaken(writer, draft, deadline, options)
+            return await this.addOnly(writer, draft, what, options, deadline)
+          },
+          announce: saving?.announce,
         },
-      },
-      options.signal,
-    )
-    return infoOf(result, { body: write.body, seq: write.header.seq })
+        options.signal,
+      )
+      return infoOf(result, { body: write.body, seq: write.header.seq })
+    })
   }
 
   /**
@@ -234,12 +248,26 @@ export class ChangeableDocument<T, C = never> extends ReadableDocument<T, C> {
   }
 
   /** @internal */
-  protected async addition(value: T | C, type: string | undefined): Promise<Addition<T>> {
-    return await addition(this.parts, value, type, this.parts.writer)
+  protected async addOnly(
+    writer: HeadWriter,
+    draft: Draft,
+    what: Addition<T>,
+    options: AddOptions,
+    deadline: Deadline,
+  ): Promise<{ body: HeadBody; result: RevisionRecord }> {
+    const placed = await what.place(draft, deadline)
+    const added = this.#record(writer.access, draft, placed.content, { ...options, type: placed.type })
+    this.#keep(writer, draft, added.record, placed, deadline)
+    return { body: withLabel(added.body, options.label, added.record), result: added.record }
   }
 
-  /** An id that comes from elsewhere may be taken: two revisions never share one. */
-  async #refuseTaken(writer: HeadWriter, draft: Draft, deadline: Deadline, { made }: AddOptions): Promise<void> {
+  /** @internal An id that comes from elsewhere may be taken: two revisions never share one. */
+  protected async refuseTaken(
+    writer: HeadWriter,
+    draft: Draft,
+    deadline: Deadline,
+    { made }: AddOptions,
+  ): Promise<void> {
     if (made === undefined) return
     const taken = await new History(writer.access, writer.segments, draft, deadline).byId(made.id)
     if (taken === undefined) return

@@ -7,7 +7,7 @@ import { missing, onFreshHead } from './fresh-head.ts'
 import type { Head } from './head.ts'
 import { type HeadStatus, statusOf } from './head-status.ts'
 import type { HeadWriter } from './head-writer.ts'
-import { fromHex, SLOT_BYTES, same, slotOf } from './header.ts'
+import { same } from './header.ts'
 import { type Found, History } from './history.ts'
 import type { LeaseGuard, Locker } from './lease.ts'
 import { ObjectGone } from './objects.ts'
@@ -15,7 +15,7 @@ import type { RevisionRecord } from './record.ts'
 import type { Deadline } from './retry.ts'
 import { infoOf, type Revision, type RevisionInfo } from './revision.ts'
 import type { RevisionIdsByType } from './revision-id.ts'
-import { findWriteId } from './segments.ts'
+import type { SpoolFolder } from './spool.ts'
 import type { CallOptions } from './store.ts'
 import type { VerifyOptions, VerifyReport } from './verify.ts'
 
@@ -48,6 +48,8 @@ export interface DocumentParts<T, C> {
   /** Set on the document inside a lock: every change is made under this lease. */
   readonly lease?: LeaseGuard
   readonly locker: Locker
+  /** Where what cannot be saved is kept; absent = nowhere. */
+  readonly spool?: SpoolFolder | undefined
 }
 
 /**
@@ -189,19 +191,9 @@ export class ReadableDocument<T, C = never> {
    * @returns `undecided` while its place is still free (it may yet land), or when it is too long ago to tell.
    */
   async outcome(write: string, options: CallOptions = {}): Promise<'landed' | 'not-landed' | 'undecided'> {
-    const match = /^([0-9a-f]{32})@([1-9]\d{0,15})$/.exec(write)
-    if (match === null) {
-      throw new KeelstateError('InvalidInput', {
-        message: `${JSON.stringify(write)} does not name a write.`,
-        hint: 'Pass details.write of the OutcomeUnknown error: 32 hex digits, "@" and a number.',
-      })
-    }
-    const [id, seq] = [fromHex(match[1]!).subarray(0, SLOT_BYTES), Number(match[2])]
-    return await this.reading(options, async (head, writer, deadline) => {
-      if (head === undefined || head.header.seq < seq) return 'undecided'
-      const slot = slotOf(head.header, seq) ?? (await findWriteId(writer.access, writer.segments, head, seq, deadline))
-      return slot === undefined ? 'undecided' : same(slot, id) ? 'landed' : 'not-landed'
-    })
+    const { outcomeOn, parseWriteName } = await import('./write-outcome.ts') // few processes ask
+    const name = parseWriteName(write)
+    return await this.reading(options, (head, writer, deadline) => outcomeOn(head, name, writer, deadline))
   }
 
   /** @internal Runs `use` on a fresh head, and again on a fresher one when an object was pruned under it. */

@@ -1,9 +1,9 @@
 import type { AcceptedHead } from './accept.ts'
-import { RECORD_WEIGHT } from './additions.ts'
+import { additionOf, encodeValue, RECORD_WEIGHT } from './additions.ts'
 import { type ChangeOptions, checkChange } from './change-options.ts'
 import type { CollectOptions, CollectReport } from './collect.ts'
 import type { CompactOptions, CompactReport } from './compact.ts'
-import { ChangeableDocument } from './document-changes.ts'
+import { RecoverableDocument } from './document-recovery.ts'
 import { mayNeedRebase } from './draft.ts'
 import type { Head } from './head.ts'
 import type { HeadWriter } from './head-writer.ts'
@@ -19,7 +19,7 @@ import type { CallOptions } from './store.ts'
  * Every change is one conditional write of the head (after uploads, for contents over 8 KiB), and either landed, was refused, or rejects
  * with `OutcomeUnknown`.
  */
-export class VersionedDocument<T, C = never> extends ChangeableDocument<T, C> {
+export class VersionedDocument<T, C = never> extends RecoverableDocument<T, C> {
   /**
    * Reads the current value, lets `change` make the next, and commits that on it; after a conflict, again. Concurrent calls in one process share
    * writes: each gets the result of the one before.
@@ -32,21 +32,29 @@ export class VersionedDocument<T, C = never> extends ChangeableDocument<T, C> {
   ): Promise<Revision<T>> {
     checkChange(options)
     const writer = await this.parts.writer()
-    const { result, write } = await this.submit(
-      writer,
-      {
-        weight: RECORD_WEIGHT,
-        apply: async (draft, deadline) => {
-          const { current } = draft.body
-          const now = current && (await this.opened(this.chains(writer, draft, deadline), current))
-          const value = await change(now, current && infoOf(current, { body: draft.body, seq: draft.seq - 1 }))
-          const what = await this.addition(value, options.type)
-          return await this.addAndMove(writer, draft, what, options, deadline)
+    const making = this.saves('commit', options, { kind: 'any' })
+    const saving = making && (await making)
+    const run = async () => {
+      const { result, write } = await this.submit(
+        writer,
+        {
+          weight: RECORD_WEIGHT,
+          apply: async (draft, deadline) => {
+            const { current } = draft.body
+            const now = current && (await this.opened(this.chains(writer, draft, deadline), current))
+            const value = await change(now, current && infoOf(current, { body: draft.body, seq: draft.seq - 1 }))
+            const encoded = await encodeValue(this.parts, value, options.type)
+            saving?.carries(() => this.savedBytes(encoded))
+            saving?.judgedOn(draft)
+            return await this.addAndMove(writer, draft, additionOf(this.parts, encoded, writer), options, deadline)
+          },
+          announce: saving?.announce,
         },
-      },
-      options.signal,
-    )
-    return this.landed(result, write)
+        options.signal,
+      )
+      return this.landed(result, write)
+    }
+    return await (saving?.during(run) ?? run())
   }
 
   /**

@@ -13,6 +13,7 @@ export type ErrorSubject =
   | 'segment'
   | 'key'
   | 'entry'
+  | 'save'
 
 /** What each code carries in `details`. A code without an entry here carries `CommonDetails` only. */
 export interface ErrorDetailsByCode {
@@ -76,6 +77,10 @@ export interface CommonDetails {
   notExecuted?: boolean
   /** How long the service is better left alone before the next attempt, in ms. */
   retryAfterMs?: number
+  /** The file in which what was to be committed is kept: `keelstate recover` brings it into the document. */
+  spooled?: string
+  /** Why it could not be kept. */
+  notSpooled?: string
 }
 
 export type ErrorCode = keyof ErrorDetailsByCode
@@ -199,5 +204,21 @@ export function aborted(
     message: `${operation} was aborted by its caller.`,
     details: notExecuted ? { notExecuted } : {},
     cause: reason,
+  })
+}
+
+/** Waits for work that others wait for, too: an abort ends the waiting and not the work. */
+export function untilAborted<T>(
+  work: Promise<T>,
+  signal: AbortSignal | undefined,
+  operation: string,
+  key?: string,
+): Promise<T> {
+  if (signal === undefined) return work
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(aborted(operation, key, signal.reason))
+    if (signal.aborted) onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
   })
 }

@@ -1,6 +1,7 @@
 import { type Access, deadlineFor } from './access.ts'
 import { needsSpill, TailSize } from './draft.ts'
 import { aborted, KeelstateError } from './errors.ts'
+import { Flight, type Waiting } from './flight.ts'
 import { missing } from './fresh-head.ts'
 import { type Head, type HeadWrite, readHead, sealHead, writeHead, writeName } from './head.ts'
 import { EMPTY_BODY, type HeadBody } from './head-body.ts'
@@ -13,7 +14,6 @@ import { appendSegment, findWriteId, SegmentCache, writeIdsSince } from './segme
 
 const BATCH_CALLERS = 64
 const BATCH_BYTES = 24 * 1024
-const ABORTED_SETTLE_MS = 5_000
 
 /** A head in the making: the body so far, on the head it will replace. */
 export interface Draft {
@@ -38,23 +38,17 @@ export interface Change<R> {
   readonly weight: number
   /** The lease it is made under: checked before each attempt, and its fence goes into the head. */
   readonly lease?: LeaseGuard | undefined
+  /**
+   * Told the name of each head write that is to carry this change, before it is sent; what it returns is waited for. What it throws drops this change, and
+   * that write is not sent.
+   */
+  readonly announce?: ((write: string) => Promise<void> | void) | undefined
 }
 
 /** A change that was carried out, and the head write that carried it: perhaps superseded since, perhaps shared with others. */
 export interface Landed<R> {
   readonly result: R
   readonly write: HeadWrite
-}
-
-interface Waiting {
-  readonly change: Change<unknown>
-  readonly tick: number
-  readonly signal: AbortSignal | undefined
-  readonly resolve: (landed: Landed<unknown>) => void
-  readonly reject: (error: unknown) => void
-  /** What the last round found; handed out when its write has landed. */
-  outcome: { result: unknown } | { refusal: unknown } | undefined
-  done: boolean
 }
 
 /**
@@ -70,6 +64,7 @@ export class HeadWriter {
   readonly #tailSize = new TailSize()
   #running = false
   #known: { head: Head | undefined; tick: number } | undefined
+  #lastSeen: Head | undefined
   #newKeys: Promise<DocumentKeys> | undefined
   /** Counts calls and reads, so that "read after the call began" needs no clock. */
   #tick = 0
@@ -83,6 +78,11 @@ export class HeadWriter {
     return this.#known
   }
 
+  /** The highest head that this process saw, whatever was in doubt since: to say what a change was made on, and never to write on. */
+  get lastSeen(): Head | undefined {
+    return this.#lastSeen
+  }
+
   /** Reads the head: one request, without a body when it has not changed. */
   async refresh(deadline: Deadline): Promise<Head | undefined> {
     const tick = ++this.#tick
@@ -93,6 +93,7 @@ export class HeadWriter {
   /** Takes a head that was read, whatever was known before: after a legitimate restore. */
   startFrom(head: Head | undefined): void {
     this.#known = { head, tick: ++this.#tick }
+    this.#lastSeen = head
   }
 
   /** Keys to seal an upload with, before the head write that will refer to it. */
@@ -179,6 +180,7 @@ export class HeadWriter {
         const draft = await this.#applyAll(flight, lease, deadline)
         if (draft === undefined) continue
         const write = await this.#seal(draft, deadline)
+        if (flight.announces && !(await flight.announce(writeName(write)))) continue
         if (flight.leavers !== leavers) continue // who was told that nothing was written must not be in it
         flight.writeName = writeName(write)
         const tick = ++this.#tick // the service may execute it before any later call begins
@@ -274,103 +276,9 @@ export class HeadWriter {
     const known = this.#known?.head
     const newer = known !== undefined && head !== undefined && known.header.seq > head.header.seq
     this.#known = { head: newer ? known : head, tick: Math.max(tick, this.#known?.tick ?? 0) }
+    this.#lastSeen = this.#known.head ?? this.#lastSeen
     if (this.#known.head !== undefined) this.#newKeys = undefined
     return this.#known.head
-  }
-}
-
-/** The callers that share one write, and what each is owed. */
-class Flight {
-  readonly #access: Access
-  readonly #batch: readonly Waiting[]
-  readonly #controller = new AbortController()
-  readonly #cancels: (() => void)[] = []
-  /** Set while a write that carries these callers may be on its way. */
-  writeName: string | undefined
-  /** How many callers left before there was a write. */
-  leavers = 0
-
-  constructor(access: Access, batch: readonly Waiting[]) {
-    this.#access = access
-    this.#batch = batch
-    for (const waiting of batch) {
-      const { signal } = waiting
-      if (signal === undefined) continue
-      const onAbort = () => this.#onAbort(waiting)
-      signal.addEventListener('abort', onAbort, { once: true })
-      this.#cancels.push(() => signal.removeEventListener('abort', onAbort))
-      if (signal.aborted) onAbort()
-    }
-  }
-
-  /** Fires when nobody waits any more. */
-  get signal(): AbortSignal {
-    return this.#controller.signal
-  }
-
-  get open(): Waiting[] {
-    return this.#batch.filter((waiting) => !waiting.done)
-  }
-
-  reject(waiting: Waiting, error: unknown): void {
-    waiting.done = true
-    waiting.reject(error)
-  }
-
-  /** The write has landed: results and refusals are final. */
-  answerAll(write: HeadWrite): void {
-    for (const waiting of this.open) {
-      if (waiting.outcome === undefined) continue
-      waiting.done = true
-      if ('refusal' in waiting.outcome) waiting.reject(waiting.outcome.refusal)
-      else waiting.resolve({ result: waiting.outcome.result, write })
-    }
-  }
-
-  /** Tells the error to all that it concerns, and returns the others, to be judged anew. */
-  failAll(error: unknown): Waiting[] {
-    const again = this.open.filter(({ outcome }) => outcome !== undefined && 'refusal' in outcome)
-    for (const waiting of again) waiting.outcome = undefined
-    for (const waiting of this.open) if (!again.includes(waiting)) this.reject(waiting, error)
-    return again
-  }
-
-  dropAborted(waiting: Waiting): boolean {
-    if (waiting.signal?.aborted)
-      this.reject(waiting, aborted('head.write', this.#access.headKey, waiting.signal.reason, true))
-    return waiting.done
-  }
-
-  end(): void {
-    for (const cancel of this.#cancels) cancel()
-  }
-
-  #onAbort(waiting: Waiting): void {
-    if (this.open.every(({ signal }) => signal?.aborted)) {
-      this.#controller.abort(waiting.signal?.reason)
-      return
-    }
-    // Others still wait for the shared write: this caller gets its verdict if it comes soon.
-    this.#cancels.push(
-      this.#access.environment.timer(ABORTED_SETTLE_MS, () => {
-        if (waiting.done) return
-        if (this.writeName === undefined) this.leavers++
-        this.reject(
-          waiting,
-          this.writeName === undefined
-            ? aborted('head.write', this.#access.headKey, waiting.signal?.reason)
-            : new KeelstateError('OutcomeUnknown', {
-                operation: 'head.write',
-                key: this.#access.headKey,
-                message:
-                  'The call was aborted while its write was under way; it is not known yet whether it was stored.',
-                details: { write: this.writeName },
-                hint: `document.outcome('${this.writeName}') tells what became of it.`,
-                cause: waiting.signal?.reason,
-              }),
-        )
-      }),
-    )
   }
 }
 

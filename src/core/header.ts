@@ -16,8 +16,8 @@ const FLAG_HEAD = 2
 const FLAG_HAS_CURRENT = 4
 const FIXED = 8 // magic, version, suite, flags, segment size
 
-/** What an immutable object holds. */
-export const ROLES = { content: 1, segment: 2, index: 3, condemned: 4 } as const
+/** What an immutable object holds; a `save` lies in a local file and never in a store. */
+export const ROLES = { content: 1, segment: 2, index: 3, condemned: 4, save: 5 } as const
 export type Role = keyof typeof ROLES
 
 /** Which document a message belongs to. `path` is the encoded name, as in the object's key. */

@@ -2,12 +2,15 @@ import { channel } from 'node:diagnostics_channel'
 import type { AddOptions, ChangeOptions, Parent } from './change-options.ts'
 import type { CompactOptions, CompactReport } from './compact.ts'
 import type { VersionedDocument } from './document.ts'
+import type { CommitOptions } from './document-changes.ts'
+import type { Recovered, RecoverOptions } from './document-recovery.ts'
 import { KeelstateError } from './errors.ts'
 import type { HeadWriter } from './head-writer.ts'
 import { type Lease, leaseLost, tellReleaseFailed } from './lease.ts'
 import { higher, type RememberedHead, toRemember } from './memory.ts'
 import type { PrunePolicy, PruneReport } from './prune.ts'
 import type { Revision, RevisionInfo } from './revision.ts'
+import type { SpooledSave } from './spool.ts'
 import type { CallOptions } from './store.ts'
 
 const rebaseFailures = channel('keelstate:rebase-failed')
@@ -85,8 +88,15 @@ export class LockedDocument<T, C = never> {
    * @param options.parent What it replaces; default what this handle saw last.
    * @throws {KeelstateError} `LeaseLost`; `Conflict` when somebody without a lock changed the document; `OutcomeUnknown`.
    */
-  async commit(value: T | C, options: AddOptions & { parent?: Parent } = {}): Promise<Revision<T>> {
+  async commit(value: T | C, options: Partial<CommitOptions> = {}): Promise<Revision<T>> {
     return this.#move(await this.#noting(() => this.#document.commit(value, this.#onWhatWasSeen(options))))
+  }
+
+  /** As `VersionedDocument.recover`, under this lock. */
+  async recover(save: SpooledSave, options: RecoverOptions = {}): Promise<Recovered> {
+    const recovered = await this.#noting(() => this.#document.recover(save, options))
+    if (recovered.revision?.current) this.#current = recovered.revision
+    return recovered
   }
 
   /** As `VersionedDocument.add`. */

@@ -43,28 +43,23 @@ export async function readProof(store: ObjectStore, options: CallOptions = {}): 
 }
 
 /**
- * Lets calls through once it is proven that the store honours conditional writes, where that has to be proven: one read for a process, and none for
+ * Lets calls through once it is proven that the store honours conditional writes, where that has to be proven: one read until it was, and none for
  * services that are known, and where the address says that it is trusted.
  *
  * @throws {KeelstateError} `Unsupported` with the command that proves it.
  */
 export class ProofGate {
   readonly #store: ObjectStore
-  #passed: Promise<void> | undefined
+  #passed = false
 
   constructor(store: ObjectStore) {
     this.#store = store
   }
 
   async pass(options: CallOptions): Promise<void> {
-    if (this.#store.capabilities.proofNeeded !== true) return
-    this.#passed ??= this.#check(options)
-    try {
-      await this.#passed
-    } catch (error) {
-      this.#passed = undefined // it may be proven by the next call
-      throw error
-    }
+    if (this.#passed || this.#store.capabilities.proofNeeded !== true) return
+    await this.#check(options) // each caller for itself: one who gives up must not stop the others
+    this.#passed = true
   }
 
   async #check(options: CallOptions): Promise<void> {

@@ -4,7 +4,7 @@ import type { Codec } from './codec.ts'
 import { ContentCache } from './contents.ts'
 import { VersionedDocument } from './document.ts'
 import type { Environment } from './environment.ts'
-import { KeelstateError } from './errors.ts'
+import { KeelstateError, untilAborted } from './errors.ts'
 import type { BodyForms } from './form.ts'
 import { type HeadStatus, statusOf } from './head-status.ts'
 import { HeadWriter } from './head-writer.ts'
@@ -13,11 +13,21 @@ import { type KeyedDocument, keyed, keyedForm } from './keyed.ts'
 import type { Locker, LockPlace, LockStatus, UnreadableLock } from './lease.ts'
 import { createMarker, readMarker, type StoreMarker } from './marker.ts'
 import type { HeadMemory } from './memory.ts'
-import { type DocumentName, documentName, formatName, headKey, identityOf, nameOfHeadKey, parseName } from './names.ts'
+import {
+  type DocumentName,
+  documentName,
+  formatName,
+  headKey,
+  identityOf,
+  nameOfHeadKey,
+  parseName,
+  STORE_KEY,
+} from './names.ts'
 import type { ObjectCache } from './object-cache.ts'
 import { Deadline, type Limits } from './retry.ts'
 import { type RevisionIds, type RevisionIdsByType, ulidRevisionIds } from './revision-id.ts'
 import type { Sealer } from './sealer.ts'
+import type { SpooledSave, SpoolFolder, UnreadableSave } from './spool.ts'
 import type { CallOptions, ObjectStore } from './store.ts'
 
 const HEADS_AT_ONCE = 16 // heads that `list` reads side by side
@@ -42,6 +52,8 @@ export interface StoreParts {
   readonly cacheBytes: number
   /** What this machine keeps of immutable objects, if it keeps any. */
   readonly objects?: ObjectCache
+  /** Where what cannot be saved is kept, if anywhere. */
+  readonly spool?: SpoolFolder | undefined
   /** Forms of bodies beside that of keyed documents. */
   readonly forms: BodyForms
 }
@@ -125,6 +137,7 @@ export class Store {
       revisionIds: typeof revisionIds === 'function' ? revisionIds : () => revisionIds,
       by: this.#parts.by,
       locker: this.#parts.locker,
+      spool: this.#parts.spool,
     })
   }
 
@@ -164,6 +177,22 @@ export class Store {
       }
       cursor = page.cursor
     } while (cursor !== undefined)
+  }
+
+  /**
+   * Yields what this machine keeps of commits that failed, oldest first within each document. One that cannot be read comes with its `problem`, and
+   * hides no other. `VersionedDocument.recover` brings them home. Nothing where no spool is configured.
+   *
+   * @param options.name Of this document only.
+   */
+  async *spooled(
+    options: CallOptions & { name?: string | DocumentName } = {},
+  ): AsyncGenerator<SpooledSave | UnreadableSave> {
+    const { spool } = this.#parts
+    if (spool === undefined) return
+    const { name } = options
+    const parsed = typeof name === 'string' ? parseName(name) : name && documentName(name.segments, name.kind)
+    yield* spool.list(await this.id(options), parsed)
   }
 
   /**
@@ -267,16 +296,16 @@ export class Store {
     }
   }
 
+  /** Shared by all who ask for it, so no single caller's signal stops it. */
   async #readMarker(signal?: AbortSignal): Promise<StoreMarker> {
     this.#marker ??= this.#parts.initialise
       ? createMarker(this.#parts).then(({ marker }) => marker)
-      : readMarker(this.#parts, signal)
-    try {
-      return await this.#marker
-    } catch (error) {
-      this.#marker = undefined
-      throw error
-    }
+      : readMarker(this.#parts)
+    const marker = this.#marker
+    marker.catch(() => {
+      if (this.#marker === marker) this.#marker = undefined // it may be there by the next call
+    })
+    return await untilAborted(marker, signal, 'store.open', STORE_KEY)
   }
 
   #checkOpen(): void {

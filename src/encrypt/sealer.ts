@@ -1,5 +1,5 @@
 import { type Environment, systemEnvironment } from '../core/environment.ts'
-import { aborted, KeelstateError, throwIfAborted } from '../core/errors.ts'
+import { KeelstateError, throwIfAborted, untilAborted } from '../core/errors.ts'
 import { corrupt, type DocumentScope, hex, same } from '../core/header.ts'
 import type { DocumentKeys, RecipientInfo, Sealer } from '../core/sealer.ts'
 import type { CallOptions } from '../core/store.ts'
@@ -62,7 +62,7 @@ export class KeySealer implements Sealer {
     let unwrapping = this.#dataKeys.get(id)
     if (unwrapping === undefined) unwrapping = this.#unwrap(scope, decodeKeyTable(keyTable, head), keyId)
     this.#remember(id, unwrapping)
-    const dataKey = await untilAborted(unwrapping, options?.signal, head)
+    const dataKey = await untilAborted(unwrapping, options?.signal, 'unwrap a data key', head)
     return new EncryptedDocumentKeys(dataKey, keyTable, this.#context)
   }
 
@@ -197,14 +197,4 @@ function withoutRepeats(wraps: readonly WrappedKey[]): WrappedKey[] {
 
 function foreignDataKey(scope: DocumentScope): Error {
   return corrupt(headOf(scope), 'has a key table that holds another data key than the one it was sealed with', 'keyId')
-}
-
-/** Rejects with `Aborted` as soon as `signal` fires, and leaves `work` to whoever else waits for it. */
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined, key: string): Promise<T> {
-  if (signal === undefined) return work
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(aborted('unwrap a data key', key, signal.reason))
-    signal.addEventListener('abort', onAbort, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
 }

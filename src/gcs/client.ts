@@ -122,14 +122,14 @@ class GcsConnection implements GcsOperations {
 
   download(name: string, unlessGeneration: string | undefined, call: DriverBounds): Promise<DriverDownload> {
     const query = unlessGeneration === undefined ? {} : { ifGenerationNotMatch: unlessGeneration }
-    const file = this.#file(name, call, { query })
+    const file = this.#file(name, { query })
     return this.#wire.run(call.signal, (wire) => startDownload(file, wire))
   }
 
   upload(name: string, upload: GcsUpload, call: DriverBounds): Promise<string | undefined> {
     const { bytes, ifGenerationMatch, md5Hash, cacheControl, idempotencyToken } = upload
     const { kmsKeyName } = this.#settings
-    const file = this.#file(name, call, {
+    const file = this.#file(name, {
       query: kmsKeyName === undefined ? {} : { kmsKeyName },
       headers: { 'x-goog-gcs-idempotency-token': idempotencyToken },
     })
@@ -153,7 +153,7 @@ class GcsConnection implements GcsOperations {
   }
 
   remove(name: string, call: DriverBounds): Promise<void> {
-    const file = this.#file(name, call, {})
+    const file = this.#file(name, {})
     const work = () =>
       new Promise<void>((resolve, reject) => {
         file.request({ method: 'DELETE', uri: '' }, (error) => (error ? reject(error) : resolve()))
@@ -163,7 +163,7 @@ class GcsConnection implements GcsOperations {
 
   list({ prefix, maxResults, pageToken }: GcsListInput, call: DriverBounds): Promise<GcsPage> {
     const bucket = this.#client.bucket(this.#settings.bucket)
-    bucket.interceptors.push(this.#addition(call, {}))
+    bucket.interceptors.push(this.#addition({}))
     return this.#wire.run(call.signal, async () => {
       const [, , page] = await bucket.getFiles({
         prefix,
@@ -179,7 +179,7 @@ class GcsConnection implements GcsOperations {
 
   ask(question: GcsQuestion, call: DriverBounds): Promise<GcsAnswered> {
     const bucket = this.#client.bucket(this.#settings.bucket)
-    bucket.interceptors.push(this.#addition(call, {}))
+    bucket.interceptors.push(this.#addition({}))
     const work = () =>
       new Promise<GcsAnswered>((resolve, reject) => {
         bucket.request(QUESTIONS[question], (error, answer, response) => {
@@ -201,21 +201,24 @@ class GcsConnection implements GcsOperations {
     this.#wire.close()
   }
 
-  #file(name: string, call: DriverBounds, addition: Addition): File {
+  #file(name: string, addition: Addition): File {
     const file = this.#client.bucket(this.#settings.bucket).file(name)
-    file.interceptors.push(this.#addition(call, addition))
+    file.interceptors.push(this.#addition(addition))
     return file
   }
 
-  /** Bounds a request, keeps it a single one, and adds what the library's methods have no option for. */
-  #addition({ timeoutMs }: DriverBounds, { query = {}, headers = {} }: Addition): { request: (made: Made) => Made } {
+  /**
+   * Keeps a request a single one, and adds what the library's methods have no option for. The attempt bounds it: the library's own timer goes on after an
+   * answer broke off, and keeps the process alive until it ends.
+   */
+  #addition({ query = {}, headers = {} }: Addition): { request: (made: Made) => Made } {
     const { userProject } = this.#settings
     const paid = userProject === undefined ? query : { ...query, userProject }
     return {
       request: (made) => ({
         ...made,
         maxRetries: 0,
-        timeout: timeoutMs,
+        timeout: 0,
         qs: { ...made.qs, ...paid },
         headers: { ...made.headers, ...headers },
       }),

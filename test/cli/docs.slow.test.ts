@@ -7,7 +7,8 @@ import { expect, it } from 'vitest'
 import { readPage, updating, writePage } from './docs.ts'
 
 const bin = fileURLToPath(new URL('../../bin/keelstate.cjs', import.meta.url))
-const SHOWN_FOLDER = '/home/ada/projects/shop/network'
+const SHOWN_HOME = '/home/ada'
+const SHOWN_FOLDER = `${SHOWN_HOME}/projects/shop/network`
 const SHOWN_AUTHOR = 'ada@dev'
 const BLOCK = /^```console\n(.*?)^```$/gms
 
@@ -23,7 +24,10 @@ it('docs/cli.md shows what its examples print, in the order of the page', { time
   const env = { PATH: `${path}:${process.env.PATH}`, HOME: home }
   const print = (command: string) => {
     const { stdout } = spawnSync('sh', ['-c', `exec 2>&1; ${command}`], { cwd: folder, env, encoding: 'utf8' })
-    return `$ ${command}\n${stdout}`.replaceAll(folder, SHOWN_FOLDER).replaceAll(author, SHOWN_AUTHOR)
+    return `$ ${command}\n${stdout}`
+      .replaceAll(folder, SHOWN_FOLDER)
+      .replaceAll(home, SHOWN_HOME)
+      .replaceAll(author, SHOWN_AUTHOR)
   }
   let blocks = 0
   const page = readPage()
@@ -44,6 +48,7 @@ function plain(text: string): string {
     .replace(/\b[0-9A-HJKMNP-TV-Z]{26}\b/g, 'REVISION')
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
     .replace(/\b[0-9a-f]{32}\b/g, 'STORE')
+    .replace(/\b\d{8}T\d{9}Z-[0-9a-f]{8}\b/g, 'SAVE')
     .replace(/static:[0-9a-f]{16}/g, 'static:KEY')
     .replace(/1,\d{3} B\b/g, '1,NNN B')
     .replace(/^(ok .*) \d+ B$/gm, '$1 N B')

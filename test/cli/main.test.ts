@@ -91,6 +91,7 @@ describe('config', () => {
         { name: 'wait', value: null, origin: null },
         { name: 'owner', value: null, origin: null },
         { name: 'cache', value: null, origin: null },
+        { name: 'spool', value: null, origin: null },
       ],
     })
     const { stdout } = await at.ok(['config', '--store', 'file:./x'], { env: { KEELSTATE_KEYS: 'hunter2hunter2' } })

@@ -41,6 +41,7 @@ export interface Answer {
   readonly labels: Readonly<Record<string, string>>
   readonly changes: readonly unknown[]
   readonly findings: readonly unknown[]
+  readonly saves: readonly { readonly outcome: string }[]
   readonly names: readonly string[]
   readonly stacks: readonly { readonly imported: readonly string[] }[]
   readonly unreadable: readonly unknown[]

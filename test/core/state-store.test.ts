@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { json, openStore } from '../../src/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
-import { countingStore } from '../../src/testing/index.ts'
+import { countingStore, faultyStore } from '../../src/testing/index.ts'
 import { failure, STORE_ID } from './workbench.ts'
 
 const on = (bucket: MemoryBucket, storeId?: string) => {
@@ -49,6 +49,21 @@ describe('a store', () => {
       hasCurrent: true,
       recipients: [],
     })
+  })
+
+  it('reads its marker for all who ask: one of them who gives up is not kept waiting, and does not stop the others', async () => {
+    const bucket = new MemoryBucket()
+    await (await on(bucket).open()).init()
+    const faulty = faultyStore(memoryStore({ bucket }))
+    const store = await openStore({ store: faulty, keys: 'plaintext', memory: false })
+    const hold = faulty.faults.hold({ method: 'get', key: 'store' })
+    const abort = new AbortController()
+    const [impatient, reading] = [store.id({ signal: abort.signal }), store.document('a', json()).read()]
+    await hold.arrived()
+    abort.abort()
+    expect(await failure(impatient)).toMatchObject({ code: 'Aborted' })
+    await hold.releaseAll()
+    expect(await reading).toBeUndefined()
   })
 
   it('stops a listing whose caller gives up', async () => {

@@ -194,6 +194,25 @@ describe('a call to AWS KMS on the way to which something fails', () => {
     page.close()
   })
 
+  it('ends as Unavailable when only the beginning of an answer arrives, whatever it would have said', async () => {
+    const states = ['Enabled', 'Disabled'] as const
+    for (const state of states) {
+      key.state = state
+      for (const bytes of [0, 20]) {
+        server.faults.add(FOREVER, { do: 'truncate', bytes })
+        expect((await refusalOfAll(provide())).code, `${state}, ${bytes} bytes`).toBe('Unavailable')
+        server.faults.clear()
+      }
+    }
+    // The connection ends with it, and nothing said how long it would be: so it looks whole.
+    const proxy = createServer(({ socket }) => void socket.end('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n'))
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+    const endpoint = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+    expect((await refusalOfAll(provide({ endpoint }))).code).toBe('Unavailable')
+    proxy.closeAllConnections()
+    proxy.close()
+  })
+
   it('trusts no answer that is not one: a data key of another length, a wrapped key without the ARN of a key, or too long', async () => {
     const answers = (answer: object) => new AwsKmsProvider({ key: 'alias/state', client: { send: async () => answer } })
     const good = { Plaintext: new Uint8Array(32), CiphertextBlob: new Uint8Array(184), KeyId: key.arn }
@@ -210,8 +229,9 @@ describe('a call to AWS KMS on the way to which something fails', () => {
     ]) {
       expect((await refusal(answers({ ...good, ...bad }).generate(SCOPE))).code).toBe('Unavailable')
     }
-    for (const Plaintext of [new Uint8Array(31), new Uint8Array(33), undefined])
+    for (const Plaintext of [new Uint8Array(31), new Uint8Array(33)])
       expect((await refusal(answers({ Plaintext }).unwrap(wrapped, SCOPE))).code).toBe('Corrupt')
+    expect((await refusal(answers({}).unwrap(wrapped, SCOPE))).code).toBe('Unavailable') // it says nothing of the wrapped key
   })
 
   it('is repeated after it failed: nothing of a failure is kept', async () => {

@@ -151,6 +151,25 @@ describe('a call to Cloud KMS on the way to which something fails', () => {
     }
   })
 
+  it('ends as Unavailable or Timeout when only the beginning of a refusal arrives: a status alone is no verdict', async () => {
+    const refusals = [
+      () => {
+        key.primary.state = 'DISABLED'
+      },
+      () => server.deny(TOKEN, ['cloudkms.cryptoKeyVersions.useToDecrypt', 'cloudkms.cryptoKeyVersions.useToEncrypt']),
+    ]
+    for (const refuse of refusals) {
+      refuse()
+      for (const bytes of [0, 20]) {
+        server.faults.add(FOREVER, { do: 'truncate', bytes })
+        const provider = provide({ timeoutMs: 600 })
+        const errors = [refusal(provider.unwrap(wrapped, SCOPE)), refusal(provider.wrap(DATA_KEY, SCOPE))]
+        for (const error of await Promise.all(errors)) expect(['Unavailable', 'Timeout']).toContain(error.code)
+        server.faults.clear()
+      }
+    }
+  })
+
   it('ends as Throttled, Unavailable or Timeout when that goes on', async () => {
     const ends = async (action: FaultAction) => {
       const rule = server.faults.add(FOREVER, action)

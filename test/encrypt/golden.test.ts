@@ -164,7 +164,7 @@ describe('the golden objects', () => {
   }
 
   it('name roles by the numbers of the page', () => {
-    expect(ROLES).toEqual({ content: 1, segment: 2, index: 3, condemned: 4 })
+    expect(ROLES).toEqual({ content: 1, segment: 2, index: 3, condemned: 4, save: 5 })
   })
 
   it('find their earlier data key in the list that a head keeps', () => {

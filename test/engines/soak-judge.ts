@@ -112,12 +112,26 @@ function acknowledged(attempts: readonly SoakAttempt[]): SoakAttempt[] {
   return attempts.filter(({ change, outcome }) => change && outcome === 'ok')
 }
 
-/** How often each process was let in; nobody much more often than another. */
+/** What a network that fails keeps a process from asking by. */
+const CUT_OFF = ['OutcomeUnknown', 'Timeout', 'Unavailable', 'Throttled', 'LeaseLost']
+
+/** How often each process was let in, for the time in which it was able to ask: nobody much more often than another. */
 export function judgeHandOvers(attempts: readonly SoakAttempt[], actors: readonly string[]): number[] {
-  const turns = actors.map((actor) => acknowledged(attempts).filter((one) => one.actor === actor).length)
-  const [least, most] = [Math.min(...turns), Math.max(...turns)]
-  assert.ok(least > 0 && most <= 3 * (least + 1), `turns of each process: ${turns}`)
-  return turns
+  const lasted = (some: readonly SoakAttempt[]) =>
+    some.reduce((sum, { invoked, answered }) => sum + answered! - invoked, 0)
+  const wholeMs =
+    Math.max(...attempts.map(({ answered }) => answered!)) - Math.min(...attempts.map(({ invoked }) => invoked))
+  const shares = actors.map((actor) => {
+    const own = attempts.filter((one) => one.actor === actor)
+    const cutOff = own.filter(({ outcome }) => CUT_OFF.includes(outcome!))
+    return { turns: acknowledged(own).length, askingMs: wholeMs - lasted(cutOff) }
+  })
+  const told = `turns of each process: ${JSON.stringify(shares)}`
+  for (const one of shares) {
+    assert.ok(one.turns > 0, told)
+    for (const other of shares) assert.ok(one.turns / one.askingMs <= (3 * (other.turns + 1)) / other.askingMs, told)
+  }
+  return shares.map(({ turns }) => turns)
 }
 
 /** What a process holds after a third of its time is about what it holds at the end. */

@@ -22,6 +22,8 @@ export interface SoakTask {
   /** Addresses, as users write them; the network between fails now and then. */
   readonly store: string
   readonly lock: string
+  /** Of locks, in ms. */
+  readonly leaseMs: number
   /** Folder of what readers remember. */
   readonly memory: string
   /** File that takes a line of JSON for everything that it did. */
@@ -53,6 +55,8 @@ export const PRUNED = 'pruned'
 /** Changed under its lock only. */
 export const HANDED = 'handed'
 export const KEEP_LAST = 8
+/** That each process has at least of the lock that is handed over. */
+export const TURNS = 3
 
 /** Milliseconds on a clock that is the same for all processes of this machine, and never goes back. */
 export function sharedNow(): number {

@@ -29,6 +29,8 @@ export interface StoreEngine {
   readonly locks?: 'dynamodb-local' | 'localstack'
   /** What the service says when it is busy. */
   readonly busy: { readonly status: number; readonly code: string }
+  /** What it says when it failed, and perhaps did what it was asked. */
+  readonly broken: { readonly status: number; readonly code: string }
   /** What a command line needs in its environment. */
   readonly env: Readonly<Record<string, string>>
   /** Makes an empty bucket and resolves to its name. */
@@ -56,6 +58,7 @@ function s3Engine({ name, endpoint, region, credentials, newBucket }: EngineUnde
     unchanged: 304,
     ...(name === 'localstack' && { locks: name }),
     busy: { status: 503, code: 'SlowDown' },
+    broken: { status: 500, code: 'InternalError' },
     env: { AWS_ACCESS_KEY_ID: credentials.accessKeyId, AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey },
     newBucket,
     open: (place) => s3Store({ endpoint, region, credentials, conditionalWrites: 'trusted', ...place }),
@@ -63,8 +66,8 @@ function s3Engine({ name, endpoint, region, credentials, newBucket }: EngineUnde
     ...(name === 'minio' && {
       openDenied: (bucket: string) => s3Store({ bucket, client: anonymous({ endpoint, region, credentials }) }),
     }),
-    address: ({ bucket, prefix = '' }) =>
-      `s3://${bucket}/${prefix}?region=${region}&endpoint=${endpoint}&conditionalWrites=trusted`,
+    address: ({ bucket, prefix = '', endpoint: by = endpoint }) =>
+      `s3://${bucket}/${prefix}?region=${region}&endpoint=${by}&conditionalWrites=trusted`,
   }
 }
 
@@ -84,9 +87,11 @@ function gcsEngine(): StoreEngine {
     shortestLease: '10s',
     locks: 'dynamodb-local',
     busy: { status: 429, code: 'rateLimitExceeded' },
+    broken: { status: 500, code: 'backendError' },
     env: {},
     newBucket,
     open: (place) => gcsStore({ endpoint, conditionalWrites: 'trusted', ...place }),
-    address: ({ bucket, prefix = '' }) => `gs://${bucket}/${prefix}?endpoint=${endpoint}&conditionalWrites=trusted`,
+    address: ({ bucket, prefix = '', endpoint: by = endpoint }) =>
+      `gs://${bucket}/${prefix}?endpoint=${by}&conditionalWrites=trusted`,
   }
 }

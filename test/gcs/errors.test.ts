@@ -50,6 +50,25 @@ describe('a write', () => {
     expect(bench.server.bucket('state').keys()).toHaveLength(4)
   })
 
+  it('whose refusal breaks off is of unknown outcome too, and so is any other call: a status alone is no verdict', async () => {
+    const store = bench.open()
+    await store.put(HEAD, body, ABSENT)
+    const elsewhere = bench.open({ bucket: 'no-such-bucket' })
+    const calls: Record<string, () => Promise<unknown>> = {
+      '412 of a write': () => store.put(HEAD, body, ABSENT),
+      '404 of a write': () => elsewhere.put(HEAD, body, ABSENT),
+      '404 of a read': () => store.get('heads/state/absent/~'),
+      '404 of a listing': () => elsewhere.list(''),
+      '404 of a deletion': () => store.delete(['objects/state/absent/~/1']),
+    }
+    for (const [what, call] of Object.entries(calls)) {
+      for (const bytes of [0, 1, 20]) {
+        bench.server.faults.add({}, { do: 'truncate', bytes })
+        expect((await refusal(call(), 'Unavailable')).details.notExecuted, `${what}, ${bytes}`).toBeUndefined()
+      }
+    }
+  })
+
   it('that replaces something needs the permission to delete, and the hint says so', async () => {
     const store = bench.open()
     const token = await store.put(HEAD, body, ABSENT)

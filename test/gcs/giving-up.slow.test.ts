@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { ABSENT, gcsBench, HEAD, refusal } from '../clouds/bench.ts'
+import { ABSENT, FOREVER, gcsBench, HEAD, refusal } from '../clouds/bench.ts'
+import { start } from '../file/children.ts'
+import { bundle } from '../kill/bundle.ts'
 
 const bench = gcsBench()
 beforeEach(() => bench.start({ anonymous: true }))
@@ -22,5 +24,20 @@ describe('a read that ends early', () => {
     await refusal(reading, 'Aborted')
     await hold.release()
     expect(await writing).toMatch(/^\d+$/)
+  })
+})
+
+describe('answers that all break off', () => {
+  it('keep no process alive that has closed its store: the client would wait for the rest of them for a minute', async () => {
+    const program = await bundle(new URL('programs/broken-answers.ts', import.meta.url))
+    bench.server.faults.add(FOREVER, { do: 'truncate', bytes: 7 })
+    const { child, ended } = start(process.execPath, [program, bench.server.endpoint])
+    let closedAt: number | undefined
+    child.stdout!.on('data', (chunk: Buffer) => {
+      if (chunk.includes('closed')) closedAt = performance.now()
+    })
+    const { code, stdout, stderr } = await ended
+    expect([code, stdout, stderr]).toEqual([0, `${'Unavailable\n'.repeat(4)}closed\n`, ''])
+    expect(performance.now() - closedAt!).toBeLessThan(30_000)
   })
 })

@@ -2,11 +2,29 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { documentName } from '../../src/core/names.ts'
 import { json, openStore } from '../../src/index.ts'
-import { dynamoDbLockStore, type LockKey, parseDynamoDbAddress } from '../../src/locking/index.ts'
+import { dynamoDbLockStore, type LockKey, type LockRecord, parseDynamoDbAddress } from '../../src/locking/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
 import { dynamoDbWire, startFaultProxy } from '../../src/testing/index.ts'
 import { createLockTable, REGION, startDynalite } from './dynamo.ts'
 
+const RECORD: LockRecord = {
+  held: true,
+  owner: 'a'.repeat(32),
+  token: 'c'.repeat(32),
+  fence: 1n,
+  leaseMs: 30_000,
+  clean: false,
+  prevClean: false,
+  uncertain: false,
+  reset: false,
+  lastSeq: 0,
+  lastId: '',
+  birth: '',
+  since: '2026-11-21T00:00:00.000Z',
+  who: 'tester',
+  host: '',
+  operation: 'test',
+}
 const KEY: LockKey = { storeId: '0'.repeat(32), name: documentName(['doc']), identity: 'state/doc' }
 
 let dynalite: Awaited<ReturnType<typeof startDynalite>>
@@ -124,6 +142,44 @@ describe('what DynamoDB answers', () => {
       details: { notExecuted: true, status: 'ECONNREFUSED' },
     })
     await locks.close()
+  })
+
+  it('is not known when it broke off, whatever its status had said', async () => {
+    const { proxy, locks, table } = await behindProxy()
+    const record = { ...RECORD }
+    const base = await locks.write(KEY, undefined, record)
+    const elsewhere = { ...KEY, identity: 'state/elsewhere' }
+    const { credentials } = dynalite
+    const missing = dynamoDbLockStore({
+      table: `${table}-2`,
+      endpoint: proxy.endpoint,
+      region: REGION,
+      credentials,
+    })
+    const calls: Record<string, () => Promise<unknown>> = {
+      'a record that is there': () => locks.read(KEY),
+      'one that is not': () => locks.read(elsewhere),
+      'a change that was made': () => locks.write(elsewhere, undefined, record),
+      'a change that was refused': () => locks.write(KEY, undefined, record),
+      'a lock that was taken': () => locks.acquire!(elsewhere, { record, watched: undefined }),
+      'a lock that is held': () =>
+        locks.acquire!(KEY, { record: { ...record, owner: 'b'.repeat(32) }, watched: undefined }),
+      'a table that is not there': () => missing.read(KEY),
+    }
+    for (const [what, call] of Object.entries(calls)) {
+      for (const bytes of [0, 1]) {
+        proxy.faults.add({}, { do: 'truncate', bytes })
+        const error = await call().then(
+          () => expect.unreachable(`${what}, after ${bytes} bytes`),
+          (thrown: unknown) => thrown,
+        )
+        expect(error, `${what}, after ${bytes} bytes`).toMatchObject({ code: 'Unavailable' })
+        expect((error as { details: object }).details).not.toHaveProperty('notExecuted')
+      }
+    }
+    expect(await locks.read(KEY)).toEqual(base)
+    for (const one of [locks, missing]) await one.close()
+    await proxy.close()
   })
 
   it('is told without what was signed: no key, no secret, no token', async () => {

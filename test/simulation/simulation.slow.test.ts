@@ -30,7 +30,7 @@ describe('many schedules of writers, holders, readers and collectors in all kind
     }
     for (const seed of [3, 14]) {
       const told = await story(seed)
-      expect(told).toMatch(/head 1 by .*, write [0-9a-f]{6}\n/)
+      expect(told).toMatch(/head 1 by .*, write [0-9a-f]{6}, data key [0-9a-f]{6}\n/)
       expect(await story(seed)).toBe(told)
     }
     expect(await story(3)).not.toBe(await story(4))

@@ -10,6 +10,7 @@ const options = {} as const
 const DEFAULTS: Readonly<Record<string, string>> = {
   lock: '(not set: beside the documents)',
   cache: '(not set: keelstate in the cache folder of this user)',
+  spool: '(not set: keelstate/spool in the state folder of this user)',
   wait: `(not set: ${DEFAULT_WAIT})`,
 }
 
@@ -26,7 +27,7 @@ interface Configuration {
 }
 
 async function config(call: Call<typeof options>): Promise<Configuration> {
-  const { store, lock, keys, storeId, wait, owner, cache, file } = await call.settings()
+  const { store, lock, keys, storeId, wait, owner, cache, spool, file } = await call.settings()
   return {
     file: file?.path ?? null,
     settings: [
@@ -41,6 +42,7 @@ async function config(call: Call<typeof options>): Promise<Configuration> {
       { name: 'wait', value: wait?.value ?? null, origin: wait?.origin ?? null },
       { name: 'owner', value: owner ? shown(owner.value) : null, origin: owner?.origin ?? null },
       { name: 'cache', value: cache ? shown(cache.value) : null, origin: cache?.origin ?? null },
+      { name: 'spool', value: spool ? shown(spool.value) : null, origin: spool?.origin ?? null },
     ],
   }
 }

@@ -5,7 +5,7 @@ import { stateDocument } from '../../deployments/state-document.ts'
 import type { RevisionInfo, VersionedDocument } from '../../index.ts'
 import { usage } from '../arguments.ts'
 import { type Call, type Command, defineCommand } from '../command.ts'
-import { currentInfo, refuseOtherParent } from '../current.ts'
+import { currentInfo, isParentId, refuseOtherParent } from '../current.ts'
 import { readBody } from '../local-files.ts'
 import { revisionJson, revisionLine } from '../revisions.ts'
 import { byteCount, shown, suggestion } from '../text.ts'
@@ -63,13 +63,49 @@ async function push(call: Call<typeof options>): Promise<Pushed> {
   if (dryRun) return await compare(await currentInfo(document, signal))
   // A snapshot is stored as a change of the one before, which is read for that.
   const content = body.length <= COMPARED_BYTES && detectBodyType(body) === 'snapshot'
-  return await underLock(call, document, { operation: 'push', content }, async (held) => {
-    const compared = await compare(held.currentInfo, content ? held.current?.value : undefined)
-    const { unchanged, type } = compared
-    if (unchanged && label === undefined) return compared
-    if (unchanged) return { ...compared, revision: await held.label(label!, held.currentInfo!.id, { signal }) }
-    const change = { type, signal, ...(message !== undefined && { message }), ...(label !== undefined && { label }) }
-    return { ...compared, revision: await held.commit(body, change) }
+  const change = { signal, ...(message !== undefined && { message }), ...(label !== undefined && { label }) }
+  const atFirst = { ...change, type: chooseBodyType(body, chosenType, undefined), parent: idOf(parent) }
+  const pushing = document.saving(body, atFirst, (saving) =>
+    underLock(
+      call,
+      document,
+      { operation: 'push', content },
+      async (held) => {
+        const compared = await compare(held.currentInfo, content ? held.current?.value : undefined)
+        const { unchanged, type } = compared
+        if (unchanged && label === undefined) return compared
+        if (unchanged) return { ...compared, revision: await held.label(label!, held.currentInfo!.id, { signal }) }
+        return { ...compared, revision: await held.commit(body, { ...change, type, saving }) }
+      },
+      saving,
+    ),
+  )
+  return await pushing.catch((error: unknown) => {
+    throw whereItIs(error, file)
+  })
+}
+
+/** A parent that needs no look at the store; another name is one of what is current, or a conflict. */
+function idOf(parent: string | undefined): string {
+  return parent !== undefined && isParentId(parent) ? parent : 'any'
+}
+
+/** Adds where the body still is, when it could not be kept. */
+function whereItIs(error: unknown, file: string): unknown {
+  if (!KeelstateError.is(error) || error.details.notSpooled === undefined) return error
+  const { code, message, hint, retry, key, operation, details } = error
+  const where =
+    file === '-'
+      ? 'What came on standard input is gone with this process: have it made again.'
+      : `${shown(file)} is as it was: push it again when the trouble is over.`
+  return new KeelstateError(code, {
+    message,
+    retry,
+    details,
+    hint: `${hint} ${where}`,
+    ...(key !== undefined && { key }),
+    ...(operation !== undefined && { operation }),
+    cause: error,
   })
 }
 

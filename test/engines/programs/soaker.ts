@@ -13,6 +13,7 @@ import {
   type SoakLine,
   type SoakTask,
   sharedNow,
+  TURNS,
   type Value,
 } from '../soak-script.ts'
 
@@ -23,12 +24,12 @@ const LIMITS = { attemptMs: 2_000, operationMs: 20_000 }
 const SMALL = 300
 const LARGE = 20_000
 const AT_ONCE = 4 // callers that share writes
-const LEASE_MS = 8_000
 const WAIT_MS = 30_000
 const SAMPLES = 60
+const LATE_MS = 120_000 // that the last turns may take
 
 const task: SoakTask = JSON.parse(process.argv[2]!)
-const { name, log, begin, end, generationMs } = task
+const { name, log, begin, end, generationMs, leaseMs } = task
 const random = randomFrom(task.seed)
 const store = await openStore({
   store: task.store,
@@ -49,7 +50,7 @@ function tell(line: SoakLine): void {
 }
 
 /** Makes one call, and notes what became of it. Errors that are no answer to a call end the process. */
-async function attempt(document: string, [what, change, work]: Trial): Promise<void> {
+async function attempt(document: string, [what, change, work]: Trial): Promise<string> {
   const mark = `${name}.${++calls}`
   const invoked = sharedNow()
   const noted = await work(mark).then(
@@ -61,6 +62,7 @@ async function attempt(document: string, [what, change, work]: Trial): Promise<v
     },
   )
   tell({ attempt: { document, actor: name, what, mark, change, invoked, answered: sharedNow(), ...noted } })
+  return noted.outcome
 }
 
 /** One thing after another, to documents that take one another's place. */
@@ -93,7 +95,7 @@ function keptTrials(document: VersionedDocument<Value>): Trial[] {
   if (dice < 0.75) return [['collect', false, async () => done(document.collect({ graceMs: 0 }))]]
   if (dice < 0.8) {
     const held = (mark: string) =>
-      document.withLock({ operation: 'soak', waitMs: WAIT_MS, leaseMs: LEASE_MS }, (lock) =>
+      document.withLock({ operation: 'soak', waitMs: WAIT_MS, leaseMs }, (lock) =>
         lock.commit(next(lock.current?.value, mark), { message: mark }),
       )
     return [['held commit', true, async (mark) => told(await held(mark))]]
@@ -116,15 +118,15 @@ function blind(document: VersionedDocument<Value>, length = random() < 0.6 ? SMA
   return ['replace', true, async (mark) => told(await commit(mark))]
 }
 
-/** Takes one lock again and again, and works under it for a moment. */
+/** Takes one lock again and again, and works under it for a moment: until the time is up, and it had some turns however slow the machine is. */
 async function handOvers(): Promise<void> {
   const document = store.document(HANDED, json<Value>())
-  while (sharedNow() < end - 2_000) {
-    await attempt(HANDED, [
+  for (let turns = 0; sharedNow() < end - 2_000 || (turns < TURNS && sharedNow() < end + LATE_MS); ) {
+    const outcome = await attempt(HANDED, [
       'held commit',
       true,
       async (mark) => {
-        const held = await document.lock({ operation: 'soak', waitMs: WAIT_MS, leaseMs: LEASE_MS })
+        const held = await document.lock({ operation: 'soak', waitMs: WAIT_MS, leaseMs })
         try {
           const made = told(await held.commit(next(held.current?.value, mark), { message: mark }))
           await sleep(20 + random() * 40)
@@ -134,6 +136,7 @@ async function handOvers(): Promise<void> {
         }
       },
     ])
+    if (outcome === 'ok') turns++
     await sleep(200 + random() * 200)
   }
 }

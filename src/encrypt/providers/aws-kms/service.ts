@@ -14,6 +14,8 @@ import type { AwsKmsSettings } from './options.ts'
 
 type Wrapped = Omit<WrappedKey, 'provider'>
 
+type Operation = KeyServiceCall['operation']
+
 /** The calls of one provider to KMS, which the SDK repeats. */
 export class AwsKmsService {
   readonly #settings: AwsKmsSettings
@@ -26,13 +28,13 @@ export class AwsKmsService {
   async generate(scope: DocumentScope, options: CallOptions): Promise<{ dataKey: Uint8Array; wrapped: Wrapped }> {
     const input = { KeyId: this.#settings.key.keyId, KeySpec: 'AES_256' as const, EncryptionContext: contextOf(scope) }
     const answer = await this.#call('key.generate', options, (kms, signal) => kms.generateDataKey(input, signal))
-    if (!isDataKey(answer.Plaintext)) throw this.#unexpected(`no data key of ${DATA_KEY_BYTES} bytes`)
-    return { dataKey: answer.Plaintext, wrapped: this.#wrapped(answer) }
+    if (!isDataKey(answer.Plaintext)) throw this.#unexpected('key.generate', `no data key of ${DATA_KEY_BYTES} bytes`)
+    return { dataKey: answer.Plaintext, wrapped: this.#wrapped('key.generate', answer) }
   }
 
   async wrap(dataKey: Uint8Array, scope: DocumentScope, options: CallOptions): Promise<Wrapped> {
     const input = { KeyId: this.#settings.key.keyId, Plaintext: dataKey, EncryptionContext: contextOf(scope) }
-    return this.#wrapped(await this.#call('key.wrap', options, (kms, signal) => kms.encrypt(input, signal)))
+    return this.#wrapped('key.wrap', await this.#call('key.wrap', options, (kms, signal) => kms.encrypt(input, signal)))
   }
 
   async unwrap(wrapped: WrappedKey, scope: DocumentScope, options: CallOptions): Promise<Uint8Array> {
@@ -48,12 +50,14 @@ export class AwsKmsService {
         throw error
       }
     })
+    // An answer without any key is none: a proxy may have passed on its status alone, and nothing is said of the wrapped key.
+    if (Plaintext === undefined) throw this.#unexpected('key.unwrap', 'no key')
     if (!isDataKey(Plaintext)) throw changedWrap(wrapped, scope)
     return Plaintext
   }
 
   async #call(
-    operation: KeyServiceCall['operation'],
+    operation: Operation,
     { signal: caller }: CallOptions,
     send: (kms: KmsOperations, signal: AbortSignal) => Promise<KmsAnswer>,
   ): Promise<KmsAnswer> {
@@ -73,15 +77,16 @@ export class AwsKmsService {
     })
   }
 
-  #wrapped({ CiphertextBlob, KeyId = '' }: KmsAnswer): Wrapped {
+  #wrapped(operation: Operation, { CiphertextBlob, KeyId = '' }: KmsAnswer): Wrapped {
     const fits = CiphertextBlob instanceof Uint8Array && isWrappedLength(CiphertextBlob.length)
     if (fits && isKeyArn(KeyId)) return { keyId: KeyId, wrapped: CiphertextBlob }
-    throw this.#unexpected('neither a wrapped key of a possible length nor the ARN of a key')
+    throw this.#unexpected(operation, 'neither a wrapped key of a possible length nor the ARN of a key')
   }
 
-  #unexpected(what: string): KeelstateError<'Unavailable'> {
+  #unexpected(operation: Operation, what: string): KeelstateError<'Unavailable'> {
     const key = this.#settings.address
     return new KeelstateError('Unavailable', {
+      operation,
       key,
       message: `AWS KMS, or what stands in its place, answered ${what} for ${key}.`,
       details: { notExecuted: true },
