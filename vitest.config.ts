@@ -1,11 +1,46 @@
+import { availableParallelism } from 'node:os'
 import type { ViteUserConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 // `fast` is what `npm run check` runs; `slow` adds the suites that start processes or repeat thousands of times. CONTRIBUTING.md has the rule.
 const shared = { testTimeout: 60_000, hookTimeout: 60_000, setupFiles: ['test/setup.ts'] }
 
+/** Suites that take or wait longest. Begun last, each would go on alone for a minute; vitest goes by the sizes of files until it remembers how long they took. */
+const LONGEST = [
+  'cli/lock',
+  'simulation/simulation',
+  'cli/clouds',
+  'kill/s3',
+  'kill/gcs',
+  'kill/file',
+  'locking/lost-messages-services',
+  'project/package',
+  'file/processes',
+  'cli/zombies-gcs',
+  'gcs/conformance',
+  's3/conformance',
+  'deployments/backend',
+  'locking/schedules',
+  'doctor/s3',
+].map((name) => `/test/${name}.slow.test.ts`)
+
+/** The longest first; what is fast fills the gaps at the end. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId, project }: TestSpecification) => {
+      if (project.name === 'fast') return LONGEST.length + 1
+      const named = LONGEST.findIndex((path) => moduleId.endsWith(path))
+      return named === -1 ? LONGEST.length : named
+    }
+    return (await super.sort(files)).sort((a, b) => place(a) - place(b))
+  }
+}
+
 const config: ViteUserConfig = {
   test: {
-    maxWorkers: '100%', // vitest would leave one core idle, which is half of them where there are two
+    // Most suites wait for answers, leases and processes for half of their time. The full counts of `npm run prove` compute.
+    maxWorkers: process.env.KEELSTATE_PROVE ? '100%' : 2 * availableParallelism(),
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
