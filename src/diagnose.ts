@@ -9,7 +9,7 @@ import { openAddress, openLocks } from './open.ts'
 
 export type { DoctorReport } from './doctor/examine.ts'
 
-const DEFAULT_WRITERS = 8
+const DEFAULT_WRITERS = 8 // and no fewer: what so few did not catch would be remembered as proven
 const DEFAULT_ROUNDS = 25
 const MOST = { writers: 64, rounds: 10_000 }
 
@@ -18,7 +18,7 @@ export interface DoctorOptions extends CallOptions {
   store: string | ObjectStore
   /** As in `openStore`; what is proven of the store holds for locks that are kept in it. */
   lock?: string | LockStore
-  /** How many writers race at once; default 8, at most 64. */
+  /** How many writers race at once: 8 to 64, default 8. */
   writers?: number
   /** How often they do; default 25. */
   rounds?: number
@@ -41,7 +41,7 @@ export async function doctor(options: DoctorOptions): Promise<DoctorReport> {
   const { writers = DEFAULT_WRITERS, rounds = DEFAULT_ROUNDS } = options
   const signal = options.signal && AbortSignal.any([options.signal])
   if (signal !== undefined) setMaxListeners(0, signal) // one for each request under way
-  checkCount('writers', writers, 2)
+  checkCount('writers', writers, DEFAULT_WRITERS)
   checkCount('rounds', rounds, 1)
   const store = typeof options.store === 'string' ? await openAddress(options.store) : options.store
   const apart =

@@ -13,7 +13,7 @@ const READ_MS = 2_000 // for what the change is of, when it is not at hand
 /**
  * A change of parts as a save holds it. Some can only be said of what they change: of the revision that was current when this process saw the head last.
  *
- * @throws {KeelstateError} what reading that revision comes to.
+ * @throws {KeelstateError} `Unavailable` when that was never read; what reading its content comes to.
  */
 export async function savedChange<T, C>(
   writer: HeadWriter,
@@ -24,9 +24,12 @@ export async function savedChange<T, C>(
   try {
     return { form: 'change', bytes: encodeDelta(change.on(undefined)), type }
   } catch (error) {
-    const now = KeelstateError.is(error, 'InvalidInput') ? await partsLastSeen(writer, opening) : undefined
-    if (now === undefined) throw error
-    return { form: 'change', bytes: encodeDelta(change.on(now)), type }
+    if (!KeelstateError.is(error, 'InvalidInput')) throw error
+    const now = await partsLastSeen(writer, opening)
+    if (now !== undefined) return { form: 'change', bytes: encodeDelta(change.on(now)), type }
+    throw new KeelstateError('Unavailable', {
+      message: 'It is a change, which cannot be told apart from what it is a change of, and that was not read.',
+    })
   }
 }
 

@@ -6,6 +6,10 @@ import { Deadline } from './retry.ts'
 import type { Against, SaveContent } from './save-file.ts'
 import type { SpoolFolder } from './spool.ts'
 
+// What keeping takes is loaded before anything fails: the package may be on the disk that goes away, or be replaced meanwhile.
+import './save-file.ts'
+import './saved-change.ts'
+
 const KEY_MS = 2_500 // for a key to seal under, when none is at hand: an ended process has 5 s as a rule
 
 /** Failures that the caller cannot mend by giving something else: what was to be saved is worth keeping. */

@@ -42,7 +42,8 @@ describe('doctor', () => {
   it.each([
     [['--rounds', 'many'], '--rounds'],
     [['--rounds', '0'], 'rounds must be'],
-    [['--writers', '1'], 'writers must be'],
+    [['--writers', '7'], 'writers must be a whole number from 8 to 64'],
+    [['--writers', '65'], 'writers must be'],
   ])('refuses %j', async (options, says) => {
     const { code, json } = await at.run(['doctor', ...options, '--json'])
     expect([code, json.error.message]).toEqual([2, expect.stringContaining(says)])

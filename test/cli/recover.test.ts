@@ -205,6 +205,24 @@ describe('recover', () => {
     expect(at.printed).not.toContain('hunter')
   })
 
+  it('brings home what other commands could not save', async () => {
+    const entries = ['vpc', 'db'].map((address) => ({ address, type: 'leaf', kind: 'k' }))
+    const stack = { name: 'a', version: '', 'content-revision': '' }
+    const snapshot = {
+      'format-version': 1,
+      stack,
+      'deployment-id': '',
+      'generated-at': '2026-01-01T00:00:00Z',
+      entries,
+    }
+    await ok(['push', 'a', '--type', 'snapshot'], { input: JSON.stringify(snapshot) })
+    server.faults.add({ operation: 'PutObject', key: HEAD, ...ALWAYS }, EXPIRED)
+    expect((await run(['entries', 'remove', 'a', 'db'])).stderr).toContain('keelstate recover a\n')
+    server.faults.clear()
+    await ok(['recover', 'a'])
+    expect((await ok(['entries', 'list', 'a', '--json'])).json.entries.map(({ address }) => address)).toEqual(['vpc'])
+  })
+
   it('drops a save when it is told to, and only then', async () => {
     await failedPush('1')
     await ok(['recover', 'a', '--discard', '--dry-run'])

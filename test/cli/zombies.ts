@@ -14,7 +14,7 @@ echo '{"by":"zombie","step":2}' | keelstate push shop/prod 2>> said; echo "secon
  * @param lease How long the zombie holds its lock unrenewed: in some places a lease cannot be as short as elsewhere.
  * @param pushes So many come at once.
  */
-export function zombieCases(open: () => ProcessWorkspace, lease = '2s', pushes = 8): void {
+export function zombieCases(open: () => ProcessWorkspace, lease = '4s', pushes = 8): void {
   const bodies = (at: ProcessWorkspace): string[] => {
     const { revisions } = JSON.parse(at.ok(['history', 'shop/prod', '--json'])) as { revisions: { number: number }[] }
     return revisions.map(({ number }) => at.ok(['pull', 'shop/prod', '--rev', `@${number}`]).trim()).reverse()

@@ -205,7 +205,7 @@ describe('a recovery', () => {
     const [still] = await kept(later)
     expect(still?.writes).toHaveLength(2)
     await settings(later).setCurrent('@1') // what it was to replace, once more
-    expect((await settings(later).recover(still!)).outcome).toBe('landed')
+    expect((await settings(later).recover(save)).outcome).toBe('landed') // as it was listed before that write was noted
     expect(await values()).toEqual(['1', '2'])
   })
 

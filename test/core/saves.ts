@@ -11,7 +11,7 @@ import {
   type VersionedDocument,
 } from '../../src/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
-import { type FaultAction, type FaultyStore, faultyStore } from '../../src/testing/index.ts'
+import { type FaultAction, type FaultRule, type FaultyStore, faultyStore } from '../../src/testing/index.ts'
 import { Random } from './random.ts'
 import { VirtualTime } from './virtual-time.ts'
 import { ALWAYS, failure, READS, STORE_ID, WRITES } from './workbench.ts'
@@ -63,10 +63,11 @@ export class Machine {
   }
 
   /** The next write of the head lands, and nobody ever hears of it: reads fail from that number on. */
-  loseAnswer({ reads = 1 }: { reads?: number } = {}): void {
-    this.faulty.faults.add(WRITES, { do: 'drop-answer' })
+  loseAnswer({ reads = 1 }: { reads?: number } = {}): FaultRule {
+    const lost = this.faulty.faults.add(WRITES, { do: 'drop-answer' })
     this.faulty.faults.add({ ...READS, ...ALWAYS, nth: reads }, { do: 'drop-request' })
     this.breakWrites({ do: 'drop-request' })
+    return lost
   }
 
   remove(): void {

@@ -5,7 +5,7 @@ import { StaticKeyProvider } from '../../src/encrypt/index.ts'
 import { json, openStore } from '../../src/index.ts'
 import { memoryStore } from '../../src/memory/index.ts'
 import { kept, Machine, settings } from './saves.ts'
-import { ALWAYS, failure, READS, STORE_ID, WRITES } from './workbench.ts'
+import { ALWAYS, failure, READS, STORE_ID, UPLOADS, WRITES } from './workbench.ts'
 
 let machine: Machine
 beforeEach(() => {
@@ -185,5 +185,35 @@ describe('a commit that is aborted', () => {
       details: { spooled: save!.file, write: save!.writes[0] },
     })
     expect(files()).toHaveLength(1)
+  })
+
+  it('and is written after that, for the sake of another who shares its write, is kept with that write', async () => {
+    const store = await machine.process()
+    const doc = settings(store)
+    const spill = machine.faulty.faults.hold(UPLOADS) // what comes between the making of a head and its being sent
+    const arrived = spill.arrived()
+    const aborting = new AbortController()
+    let sharing: Promise<unknown>[] = []
+    for (let n = 0, spilling = false; !spilling; n++) {
+      sharing = [
+        doc.commit(`aborted ${n}`, { parent: 'any', signal: aborting.signal }),
+        doc.commit(`other ${n}`, { parent: 'any' }),
+      ]
+      spilling = await Promise.race([arrived.then(() => true), Promise.all(sharing).then(() => false)])
+    }
+    const [mine, other] = sharing.map((commit) => failure(commit))
+    aborting.abort()
+    await expect.poll(whole, { timeout: 10_000 }).toHaveLength(1)
+    const later = await machine.later()
+    expect((await kept(later))[0]!.writes).toEqual([])
+    const sent = machine.loseAnswer()
+    await spill.release()
+    await expect.poll(() => sent.fired, { timeout: 10_000 }).toBe(1)
+    expect((await kept(later))[0]!.writes).toHaveLength(1)
+    await machine.time.until(Promise.all([mine, other]))
+    expect([(await mine!).code, (await other!).code]).toEqual(['OutcomeUnknown', 'OutcomeUnknown'])
+    const saves = await kept(later)
+    expect(saves.map(({ writes }) => writes.length)).toEqual([1, 1])
+    for (const save of saves) expect((await settings(later).recover(save)).outcome).toBe('landed')
   })
 })

@@ -7,7 +7,7 @@ import { columns, count, shown } from '../text.ts'
 
 const options = {
   rounds: { type: 'string', value: 'N', help: 'how often writers race; default 25' },
-  writers: { type: 'string', value: 'N', help: 'how many of them at once; default 8' },
+  writers: { type: 'string', value: 'N', help: 'how many of them at once, 8 to 64; default 8' },
 } as const
 
 const VERDICTS: Record<DoctorReport['verdict'], string> = {
