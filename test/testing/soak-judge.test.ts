@@ -99,6 +99,18 @@ describe('the judge of a soak', () => {
     expect(() => judgeHandOvers(turns(2, 0), ['p1', 'p2'])).toThrow(/turns of each process: .*"turns":2,.*"turns":0,/)
   })
 
+  it('holds nobody’s failing network against the lock, and no wait for it in its favour', async () => {
+    const { attempts } = await worked(HANDED)
+    const turn = (actor: string, at: number): SoakAttempt => ({ ...attempts[0]!, actor, invoked: at, answered: at + 1 })
+    const busy = Array.from({ length: 30 }, (_, n) => turn('p1', n))
+    const seldom = Array.from({ length: 6 }, (_, n) => turn('p2', n))
+    const away = (outcome: string): SoakAttempt => ({ ...turn('p2', 10), answered: 25, outcome })
+    for (const outcome of ['Timeout', 'Unavailable', 'OutcomeUnknown', 'LeaseLost'])
+      expect(judgeHandOvers([...busy, ...seldom, away(outcome)], ['p1', 'p2'])).toEqual([30, 6])
+    for (const outcome of ['Locked', 'ok'])
+      expect(() => judgeHandOvers([...busy, ...seldom, away(outcome)], ['p1', 'p2'])).toThrow(/turns of each process/)
+  })
+
   it('finds memory that grows with the work', () => {
     const samples = (growth: number) => Array.from({ length: 60 }, (_, n) => ({ at: n, heapBytes: 20e6 + n * growth }))
     expect(judgeMemory(samples(50_000)).endBytes).toBeGreaterThan(20e6)
