@@ -12,6 +12,7 @@ import { bundleSimulation } from './simulation-bundle.mjs'
 const CHUNK = 25 // schedules that a worker plays at a time
 const TOLD = 3 // stories; of further failures only the seed and what is wrong
 const FULL = 100_000
+const YOUNG_MB = 64 // what one schedule leaves behind is garbage when the next begins: collected less often, less of it is moved
 
 const say = (line) => process.stderr.write(`${line}\n`)
 
@@ -143,6 +144,7 @@ async function play({ url, profile, workers, seed, schedules, tell }, onResult) 
     new Promise((resolve, reject) => {
       const worker = new Worker(new URL('./simulation-worker.mjs', import.meta.url), {
         workerData: { url, profile, tell },
+        resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
       })
       const more = () => {
         if (enough || next >= end) return void worker.postMessage(undefined)

@@ -75,26 +75,26 @@ export function objectsOf({ content, full }: RevisionRecord): string[] {
   return [content, full].flatMap((one) => (one !== undefined && 'reference' in one ? [one.reference.object] : []))
 }
 
-/** The JSON form of a record. Inline contents stand behind the JSON, in the order of the records. */
+/** The JSON form of a record, which has no member that is undefined. Inline contents stand behind the JSON, in the order of the records. */
 export interface RecordJson {
   id: string
   number: number
   seq: number
-  parent?: string
-  from?: string
+  parent: string | undefined
+  from: string | undefined
   at: string
-  by?: string
-  message?: string
-  until?: string
-  epoch?: string
+  by: string | undefined
+  message: string | undefined
+  until: string | undefined
+  epoch: string | undefined
   type: string
   bytes: number
   digest: string
-  reference?: ObjectReference
-  base?: [number: number, root: number, deltas: number, bytes: number]
-  full?: ObjectReference & { bytes: number; digest: string }
-  parts?: true
-  dropped?: true
+  reference: ObjectReference | undefined
+  base: [number: number, root: number, deltas: number, bytes: number] | undefined
+  full: (ObjectReference & { bytes: number; digest: string }) | undefined
+  parts: true | undefined
+  dropped: true | undefined
 }
 
 /** Collects inline contents while records are written. */
@@ -107,25 +107,21 @@ export class InlineWriter {
       id: record.id,
       number: record.number,
       seq: record.seq,
-      ...(record.parent === undefined ? {} : { parent: record.parent }),
-      ...(record.from === undefined ? {} : { from: record.from }),
+      parent: record.parent,
+      from: record.from,
       at: record.at,
-      ...(record.by === '' ? {} : { by: record.by }),
-      ...(record.message === '' ? {} : { message: record.message }),
-      ...(record.until === undefined ? {} : { until: record.until }),
-      ...(record.epoch === 0n ? {} : { epoch: record.epoch.toString() }),
+      by: record.by === '' ? undefined : record.by,
+      message: record.message === '' ? undefined : record.message,
+      until: record.until,
+      epoch: record.epoch === 0n ? undefined : record.epoch.toString(),
       type: record.type,
       bytes: record.bytes,
       digest: record.digest,
-      ...('reference' in record.content ? { reference: record.content.reference } : {}),
-      ...(record.base === undefined
-        ? {}
-        : { base: [record.base.number, record.base.root, record.base.deltas, record.base.bytes] }),
-      ...(record.full === undefined
-        ? {}
-        : { full: { ...record.full.reference, bytes: record.full.bytes, digest: record.full.digest } }),
-      ...(record.parts === undefined ? {} : { parts: true }),
-      ...(record.dropped === undefined ? {} : { dropped: true }),
+      reference: 'reference' in record.content ? record.content.reference : undefined,
+      base: record.base && [record.base.number, record.base.root, record.base.deltas, record.base.bytes],
+      full: record.full && { ...record.full.reference, bytes: record.full.bytes, digest: record.full.digest },
+      parts: record.parts,
+      dropped: record.dropped,
     }
   }
 
@@ -174,16 +170,13 @@ export class InlineReader {
     const parent = f.textOr('parent')
     const from = f.textOr('from')
     const until = f.textOr('until')
-    return {
+    const record: { -readonly [K in keyof RevisionRecord]: RevisionRecord[K] } = {
       id: f.text('id'),
       number: f.count('number'),
       seq: f.count('seq'),
-      ...(parent === undefined ? {} : { parent }),
-      ...(from === undefined ? {} : { from }),
       at: f.text('at'),
       by: f.textOr('by') ?? '',
       message: f.textOr('message') ?? '',
-      ...(until === undefined ? {} : { until }),
       epoch: f.unsigned('epoch'),
       type: f.text('type'),
       bytes,
@@ -191,11 +184,15 @@ export class InlineReader {
       content: f.has('reference')
         ? { reference: readReference(f.get('reference'), this.#key) }
         : { inline: this.#take(bytes) },
-      ...(f.has('base') ? { base: readBase(f.list('base'), this.#key) } : {}),
-      ...(f.has('full') ? { full: readFull(f.get('full'), this.#key) } : {}),
-      ...(f.get('parts') === true ? { parts: true } : {}),
-      ...(f.get('dropped') === true ? { dropped: true } : {}),
     }
+    if (parent !== undefined) record.parent = parent
+    if (from !== undefined) record.from = from
+    if (until !== undefined) record.until = until
+    if (f.has('base')) record.base = readBase(f.list('base'), this.#key)
+    if (f.has('full')) record.full = readFull(f.get('full'), this.#key)
+    if (f.get('parts') === true) record.parts = true
+    if (f.get('dropped') === true) record.dropped = true
+    return record
   }
 
   /** Everything behind the JSON must have been taken. */
@@ -255,7 +252,8 @@ export class Fields {
   }
 
   textOr(name: string): string | undefined {
-    return this.has(name) ? this.text(name) : undefined
+    const value = this.get(name) // JSON has no undefined: absent
+    return value === undefined || typeof value === 'string' ? value : this.#fail(name)
   }
 
   /** A whole number from 0. */
@@ -266,7 +264,8 @@ export class Fields {
 
   /** Decimal digits of a u64; absent is 0. */
   unsigned(name: string): bigint {
-    const value = this.textOr(name) ?? '0'
+    const value = this.textOr(name)
+    if (value === undefined) return 0n
     return /^\d{1,20}$/.test(value) ? BigInt(value) : this.#fail(name)
   }
 

@@ -50,23 +50,24 @@ export function infoOf(record: RevisionRecord, head: Head | { body: HeadBody; se
   const { body } = head
   const current = body.current?.number === record.number
   const until = current ? undefined : (body.untils.get(record.number) ?? record.until)
-  return {
+  const info: { -readonly [K in keyof RevisionInfo]: RevisionInfo[K] } = {
     id: record.id,
     number: record.number,
     seq: record.seq,
-    ...(record.parent === undefined ? {} : { parent: record.parent }),
-    ...(record.from === undefined ? {} : { from: record.from }),
     at: record.at,
     by: record.by,
     message: record.message,
-    ...(until === undefined ? {} : { until }),
     epoch: record.epoch,
     type: record.type,
     bytes: record.bytes,
     digest: Buffer.from(record.digest, 'base64').toString('hex'),
-    ...(record.base === undefined ? {} : { base: record.base.number }),
     labels: [...body.labels].flatMap(([label, { number }]) => (number === record.number ? [label] : [])),
     current,
     seenSeq: 'header' in head ? head.header.seq : head.seq,
   }
+  if (record.parent !== undefined) info.parent = record.parent
+  if (record.from !== undefined) info.from = record.from
+  if (until !== undefined) info.until = until
+  if (record.base !== undefined) info.base = record.base.number
+  return info
 }

@@ -11,7 +11,8 @@ const MAX_EARLIER = 64 // 2.8 kB of every head; there is no need to replace a ke
 export class EncryptedDocumentKeys implements DocumentKeys {
   readonly keyTable: Uint8Array
   readonly #current: DataKey
-  readonly #earlierKeys: readonly DataKey[]
+  /** Made when something is met that the current key did not seal. */
+  #earlierKeys: readonly DataKey[] | undefined
   readonly #earlier: string | undefined
   readonly #context: MessageContext
 
@@ -20,7 +21,7 @@ export class EncryptedDocumentKeys implements DocumentKeys {
     this.keyTable = keyTable
     this.#context = context
     this.#earlier = earlier
-    this.#earlierKeys = earlier === undefined ? [] : decodeEarlier(earlier)
+    if (earlier !== undefined) checkEarlier(earlier)
   }
 
   get keyId(): Uint8Array {
@@ -44,7 +45,7 @@ export class EncryptedDocumentKeys implements DocumentKeys {
    * @throws {KeelstateError} `TooLarge` when there are 64 earlier ones already.
    */
   succeededBy(next: DataKey, keyTable: Uint8Array, key: string): EncryptedDocumentKeys {
-    const former = [...this.#earlierKeys, this.#current]
+    const former = [...this.#earlierOnes(), this.#current]
     if (former.length > MAX_EARLIER) throw tooMany(key)
     return new EncryptedDocumentKeys(next, keyTable, this.#context, encodeEarlier(former))
   }
@@ -58,7 +59,13 @@ export class EncryptedDocumentKeys implements DocumentKeys {
   }
 
   #find(keyId: Uint8Array): DataKey | undefined {
-    return [this.#current, ...this.#earlierKeys].find((dataKey) => same(dataKey.id, keyId))
+    if (same(this.#current.id, keyId)) return this.#current
+    return this.#earlierOnes().find((dataKey) => same(dataKey.id, keyId))
+  }
+
+  #earlierOnes(): readonly DataKey[] {
+    this.#earlierKeys ??= this.#earlier === undefined ? [] : decodeEarlier(this.#earlier)
+    return this.#earlierKeys
   }
 }
 
@@ -75,11 +82,16 @@ function encodeEarlier(keys: readonly DataKey[]): string {
 }
 
 /** Base64 of version (1) ‖ the earlier data keys, oldest first, 32 bytes each. docs/format.md "Key table". */
-function decodeEarlier(text: string): DataKey[] {
+function checkEarlier(text: string): void {
   const bytes = Buffer.from(text, 'base64')
   const wellFormed =
     bytes.toString('base64') === text && bytes[0] === EARLIER_VERSION && (bytes.length - 1) % DATA_KEY_BYTES === 0
+  bytes.fill(0)
   if (!wellFormed) throw corrupt('The list of earlier data keys in a head', 'is malformed', 'keys')
+}
+
+function decodeEarlier(text: string): DataKey[] {
+  const bytes = Buffer.from(text, 'base64')
   const keys: DataKey[] = []
   for (let at = 1; at < bytes.length; at += DATA_KEY_BYTES)
     keys.push(new DataKey(bytes.subarray(at, at + DATA_KEY_BYTES)))

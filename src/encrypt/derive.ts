@@ -30,12 +30,11 @@ export class DataKey {
   /** Derived from the key, so that a wrong key is known by its id. Not secret. */
   readonly id: Uint8Array
   readonly #key: KeyObject
-  readonly #messageIdKey: KeyObject
+  #messageIdKey: KeyObject | undefined
 
   constructor(bytes: Uint8Array) {
     this.#key = createSecretKey(bytes)
     this.id = hkdf(this.#key, NO_SALT, DATA_KEY_ID, KEY_ID_BYTES)
-    this.#messageIdKey = createSecretKey(hkdf(this.#key, NO_SALT, MESSAGE_ID_KEY, 32))
   }
 
   /** The key itself: it belongs into a sealed body and nowhere else. Whoever asks overwrites it after use. */
@@ -45,6 +44,7 @@ export class DataKey {
 
   /** Depends on randomness and on the text: a cloned process that repeats its randomness cannot repeat an id with other text. */
   messageId(random: Uint8Array, plaintextHash: Uint8Array): Uint8Array {
+    this.#messageIdKey ??= createSecretKey(hkdf(this.#key, NO_SALT, MESSAGE_ID_KEY, 32)) // who only reads needs none
     return createHmac('sha256', this.#messageIdKey).update(random).update(plaintextHash).digest()
   }
 

@@ -50,6 +50,8 @@ export class LeaseLocker implements Locker {
   /** Locks that are being given up. Each comes to an end within 10 s and what one request may take. */
   readonly #releases = new Set<Promise<unknown>>()
 
+  #self: { who: string; host: string } | undefined
+
   constructor(locks: LockStore) {
     this.#locks = locks
   }
@@ -233,6 +235,11 @@ export class LeaseLocker implements Locker {
     return await deadline.repeat('lock.read', parts.key.identity, 0, (call) => parts.locks.read(parts.key, call))
   }
 
+  #whoAndWhere(): { who: string; host: string } {
+    this.#self ??= whoAndWhere()
+    return this.#self
+  }
+
   #parts(writer: HeadWriter): AcquireParts {
     const { access } = writer
     const { environment } = access
@@ -246,7 +253,7 @@ export class LeaseLocker implements Locker {
       self: (options) => ({
         leaseMs: options.leaseMs ?? DEFAULT_LEASE_MS,
         since: new Date(environment.now()).toISOString(),
-        ...whoAndWhere(),
+        ...this.#whoAndWhere(),
         operation: options.operation,
         ...(options.reason === undefined ? {} : { reason: options.reason }),
         ...(options.run === undefined ? {} : { run: options.run }),

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { setMaxListeners } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { systemEnvironment } from '../core/environment.ts'
-import { type FaultAction, FaultPlan, type FaultTarget, type FaultyExchange, performExchange } from './faults.ts'
+import { type FaultAction, type FaultTarget, type FaultyExchange, performExchange } from './faults.ts'
+import { HttpListener } from './http-listener.ts'
 
 /** What came over the wire, before it is understood. */
 export interface RawRequest {
@@ -55,32 +55,19 @@ export interface HttpRequestRecord extends DescribedRequest {
 const SECRET_HEADERS = ['authorization', 'x-amz-security-token']
 
 /** What the fixture servers of all services have in common: a listener on 127.0.0.1, a log of requests, and faults that can be planned for any of them. */
-export abstract class HttpFixture implements AsyncDisposable {
-  /** What is to go wrong. */
-  readonly faults: FaultPlan = new FaultPlan()
+export abstract class HttpFixture extends HttpListener {
   /** Every request since the start or the last `takeRequests`, in the order of arrival. */
   readonly requests: HttpRequestRecord[] = []
   /** How far this server's clock is ahead of the machine's. */
   clockOffsetMs = 0
 
   readonly #maxBodyBytes: number
-  readonly #http: Server
   readonly #connections = new WeakMap<Socket, number>()
-  readonly #running = new Set<Promise<void>>()
-  readonly #closing = new AbortController()
   #connectionCount = 0
 
   constructor(maxBodyBytes: number) {
+    super()
     this.#maxBodyBytes = maxBodyBytes
-    this.#http = createServer((incoming, response) => {
-      const run = this.#serve(incoming, response).finally(() => this.#running.delete(run))
-      this.#running.add(run)
-    })
-    setMaxListeners(0, this.#closing.signal) // one for each request that waits
-    this.#http.requestTimeout = 0 // a request may be held for as long as a test likes
-    this.#http.headersTimeout = 0
-    this.#http.keepAliveTimeout = 60_000
-    this.#http.on('connection', (socket) => this.#connections.set(socket, ++this.#connectionCount))
   }
 
   /** Reads off the request line what it asks for. Never throws: the log shows what was asked for even when it is refused. */
@@ -92,18 +79,6 @@ export abstract class HttpFixture implements AsyncDisposable {
   /** Headers that every answer has. */
   protected abstract commonHeaders(requestId: string): Record<string, string>
 
-  /** @internal */
-  listen(port: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#http.once('error', reject)
-      this.#http.listen(port, '127.0.0.1', resolve)
-    })
-  }
-
-  get endpoint(): string {
-    return `http://127.0.0.1:${(this.#http.address() as AddressInfo).port}`
-  }
-
   /** How many connections were opened so far. */
   get connectionCount(): number {
     return this.#connectionCount
@@ -114,32 +89,16 @@ export abstract class HttpFixture implements AsyncDisposable {
     return this.requests.splice(0)
   }
 
-  /** Resolves when nothing is under way any more: no request, no late copy, nothing held or delayed. A stalled request counts as over. */
-  async settled(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running)
-  }
-
-  /** Ends all connections. What is held or delayed is never executed. */
-  async close(): Promise<void> {
-    this.#closing.abort()
-    if (!this.#http.listening) return
-    await new Promise<void>((resolve) => {
-      this.#http.close(() => resolve())
-      this.#http.closeAllConnections()
-    })
-    await this.settled()
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
-  }
-
   /** The server's own wall clock, in ms. */
   protected now(): number {
     return Date.now() + this.clockOffsetMs
   }
 
-  async #serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+  protected override connected(socket: Socket): void {
+    this.#connections.set(socket, ++this.#connectionCount)
+  }
+
+  protected override async serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     response.on('error', () => {}) // the sender has gone; what it asked for is judged by what is stored
     const body = await readBody(incoming, this.#maxBodyBytes)
     if (body === undefined) return
@@ -184,7 +143,7 @@ export abstract class HttpFixture implements AsyncDisposable {
       corrupted: (answer, at) => ({ ...answer, body: withFlippedBit(answer.body, at) }),
       reset: () => void incoming.socket.resetAndDestroy(),
     }
-    await performExchange(exchange, action, systemEnvironment, this.#closing.signal)
+    await performExchange(exchange, action, systemEnvironment, this.closing)
   }
 }
 

@@ -8,13 +8,13 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { layoutBytes } from '../../src/core/save-file.ts'
-import type { SpooledSave, Store } from '../../src/index.ts'
+import { openStore, type SpooledSave, type Store } from '../../src/index.ts'
 import { memoryStore } from '../../src/memory/index.ts'
 import { faultyStore } from '../../src/testing/index.ts'
-import { kept, Machine, settings } from './saves.ts'
+import { KEY, kept, Machine, settings } from './saves.ts'
 import { ALWAYS, contents, failure, READS, WRITES } from './workbench.ts'
 
 const ROUNDS = Number(process.env.KEELSTATE_PROVE ? 200 : 6)
@@ -286,6 +286,14 @@ describe('a file of a save', () => {
     expect(await kept(later, 'other')).toEqual([])
     const other = later.document('other', { type: 'json', encode: () => Buffer.alloc(0), decode: () => '' })
     expect((await failure(other.recover({ ...save, file }))).code).toBe('InvalidInput')
+  })
+
+  it('of another store is refused, and not listed in this one', async () => {
+    const save = await failed(refused)
+    const spool = join(machine.folder, 'spool')
+    const other = await openStore({ store: memoryStore(), keys: KEY, storeId: 'f'.repeat(32), memory: false, spool })
+    expect(await kept(other)).toEqual([])
+    expect((await failure(settings(other).recover(save))).code).toBe('InvalidInput')
   })
 
   it('that is gone was recovered by somebody else', async () => {

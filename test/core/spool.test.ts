@@ -101,6 +101,20 @@ describe('a commit that fails for a reason that its caller cannot mend', () => {
     expect((await settings(later).revision('current~1')).value).toBe('2')
   })
 
+  it('keeps what was committed under a lock that was lost', async () => {
+    const mine = settings(await machine.process())
+    const held = await mine.lock({ operation: 'mine', heartbeat: false })
+    await held.commit('1')
+    const later = await machine.later()
+    await settings(later).forceUnlock(held.owner)
+    await settings(later).withLock({ operation: 'theirs' }, async () => {})
+    const error = await machine.failing(held.commit('2'))
+    expect(error).toMatchObject({ code: 'LeaseLost', hint: expect.stringMatching(/keelstate recover doc$/) })
+    const [save] = await kept(later)
+    expect((await settings(later).recover(save!)).outcome).toBe('committed')
+    expect((await settings(later).read())?.value).toBe('2')
+  })
+
   it('says why it could not keep it when no key can be had, and fails as it would have', async () => {
     const keyless = new StaticKeyProvider({
       address: 'env:GONE',

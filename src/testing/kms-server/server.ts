@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { setMaxListeners } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { systemEnvironment } from '../../core/environment.ts'
-import { type FaultAction, FaultPlan, type FaultTarget, type FaultyExchange, performExchange } from '../faults.ts'
+import { type FaultAction, type FaultTarget, type FaultyExchange, performExchange } from '../faults.ts'
+import { HttpListener } from '../http-listener.ts'
 import { KmsAccess, type KmsCredential } from './access.ts'
 import { errorAnswer, jsonAnswer, type KmsAnswer, KmsRefusal } from './answers.ts'
 import { type EncryptionContext, type KmsKey, KmsKeys } from './keys.ts'
@@ -47,50 +46,29 @@ const CONTENT_TYPE = 'application/x-amz-json-1.1'
  */
 export async function startKmsServer(options: KmsServerOptions = {}): Promise<KmsServer> {
   const server = new KmsServer(options)
-  await server.listen()
+  await server.listen(0)
   return server
 }
 
 /** A running server. Made by `startKmsServer`. */
-export class KmsServer implements AsyncDisposable {
+export class KmsServer extends HttpListener {
   readonly region: string
   /** The first of its key pairs. */
   readonly credential: KmsCredential
-  /** What is to go wrong. */
-  readonly faults: FaultPlan = new FaultPlan()
   /** Every request since the start or the last `takeRequests`. */
   readonly requests: KmsRequestRecord[] = []
 
   readonly #keys: KmsKeys
   readonly #access: KmsAccess
-  readonly #http: Server
-  readonly #running = new Set<Promise<void>>()
-  readonly #closing = new AbortController()
 
   /** @internal */
   constructor(options: KmsServerOptions) {
+    super()
     const credentials = options.credentials ?? [DEFAULT_CREDENTIAL]
     this.region = options.region ?? 'us-east-1'
     this.credential = credentials[0] ?? DEFAULT_CREDENTIAL
     this.#keys = new KmsKeys(this.region, options.account ?? '111122223333')
     this.#access = new KmsAccess(credentials, this.region)
-    setMaxListeners(0, this.#closing.signal) // one for each request that waits
-    this.#http = createServer((incoming, response) => {
-      const run = this.#serve(incoming, response).finally(() => this.#running.delete(run))
-      this.#running.add(run)
-    })
-  }
-
-  /** @internal */
-  listen(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#http.once('error', reject)
-      this.#http.listen(0, '127.0.0.1', resolve)
-    })
-  }
-
-  get endpoint(): string {
-    return `http://127.0.0.1:${(this.#http.address() as AddressInfo).port}`
   }
 
   /** What a client of the AWS SDK is configured with. */
@@ -122,22 +100,7 @@ export class KmsServer implements AsyncDisposable {
     return this.requests.splice(0)
   }
 
-  /** Ends all connections. What is held or delayed is never executed. */
-  async close(): Promise<void> {
-    this.#closing.abort()
-    if (!this.#http.listening) return
-    await new Promise<void>((resolve) => {
-      this.#http.close(() => resolve())
-      this.#http.closeAllConnections()
-    })
-    while (this.#running.size > 0) await Promise.all(this.#running)
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
-  }
-
-  async #serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+  protected override async serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     response.on('error', () => {}) // the sender has gone
     const body = await buffer(incoming).catch(() => undefined)
     if (body === undefined) return
@@ -173,7 +136,7 @@ export class KmsServer implements AsyncDisposable {
       corrupted: (answer, at) => ({ ...answer, body: answer.body.map((byte, n) => (n === at ? byte ^ 1 : byte)) }),
       reset: () => void incoming.socket.resetAndDestroy(),
     }
-    await performExchange(exchange, action, systemEnvironment, this.#closing.signal)
+    await performExchange(exchange, action, systemEnvironment, this.closing)
   }
 
   #execute(raw: RawKmsRequest, operation: KmsOperation | 'Unknown'): KmsAnswer {

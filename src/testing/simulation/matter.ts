@@ -3,8 +3,8 @@ import { type KeyedChange, keyed, keyedForm } from '../../core/keyed.ts'
 import type { Dice } from './dice.ts'
 
 const LARGE_BYTES = 9_000 // more than travels in the head
-const MEMBERS = 24
-const MEMBER_BYTES = [280, 480] as const // together: large enough for changes to be stored as such; and more than travels in the head
+const MEMBERS = 12
+const MEMBER_BYTES = [540, 860] as const // together: large enough for changes to be stored as such; and more than travels in the head
 
 /** What a revision of a simulated document says. */
 export interface Content {

@@ -106,7 +106,7 @@ export const EVERYTHING: Profile = {
   },
   guests: [0, 1],
   guestCalls: { commit: 1, commitAny: 1, update: 2, read: 1 },
-  keyed: 0.3,
+  keyed: 0.2,
   bothKeys: 0.5,
   holders: [0, 2],
   locks: 'either',

@@ -22,7 +22,7 @@ export const KEYS: readonly Mutation[] = [
     patches: [
       {
         file: 'encrypt/data-keys.ts',
-        from: 'const former = [...this.#earlierKeys, this.#current]',
+        from: 'const former = [...this.#earlierOnes(), this.#current]',
         to: 'const former = [this.#current]',
       },
     ],

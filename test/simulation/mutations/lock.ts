@@ -146,6 +146,37 @@ export const LOCK: readonly Mutation[] = [
     within: 100,
   },
   {
+    name: 'lease-from-the-last-attempt',
+    rule: 'a lease counts from the attempt that told of it, not from the earlier one whose token stands in the record',
+    patches: [
+      {
+        file: 'locking/acquire.ts',
+        from: 'stored: outcome.blocked, started: firstOf(sent, outcome.blocked.record)',
+        to: 'stored: outcome.blocked, started',
+      },
+      {
+        file: 'locking/acquire.ts',
+        from: 'stored: now, started: firstOf(sent, now.record)',
+        to: 'stored: now, started',
+      },
+    ],
+    // An attempt arrives late, after it was looked for, and that look is answered later still: by more than the margin.
+    profile: profile('holders who only look, one at a time, and whose requests for the lock are slow', HOLDERS, {
+      weather: { ...FAIR, only: ['lock acquire', 'lock read'], late: 0.3, stalled: 0.3, lateMs: [100, 14_000] },
+      attemptMs: 20_000,
+      holders: [3, 3],
+      leasesMs: [3_000],
+      heartbeat: 0,
+      work: [0, 0],
+      thinkMs: 6_000,
+      pauseMs: 500,
+      waitMs: 40_000,
+      leave: 0,
+      horizonMs: 900_000,
+    }),
+    within: 100,
+  },
+  {
     name: 'renewal-by-owner-only',
     rule: 'a record is changed by whoever owns it, whatever fence and token stand there',
     patches: [
