@@ -171,15 +171,15 @@ describe('a call to Cloud KMS on the way to which something fails', () => {
   })
 
   it('ends as Throttled, Unavailable or Timeout when that goes on', async () => {
-    const ends = async (action: FaultAction) => {
+    const ends = async (action: FaultAction, timeoutMs: number) => {
       const rule = server.faults.add(FOREVER, action)
-      const error = await refusalOfAll(provide({ timeoutMs: 600 }))
+      const error = await refusalOfAll(provide({ timeoutMs }))
       rule.remove()
       expect(error.retry).toBe('safe')
       return error.code
     }
-    expect(await ends({ do: 'drop-request' })).toBe('Unavailable')
-    expect(await ends({ do: 'stall' })).toBe('Timeout')
+    expect(await ends({ do: 'drop-request' }, 4_500)).toBe('Unavailable')
+    expect(await ends({ do: 'stall' }, 600)).toBe('Timeout')
     const answers = (status: number, text: string) => {
       const client = { request: async () => ({ status, data: text }) }
       return refusal(new GcpKmsProvider({ key: key.name, client, timeoutMs: 200 }).unwrap(wrapped, SCOPE))
