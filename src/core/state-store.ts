@@ -82,6 +82,7 @@ export class Store {
   readonly #sealer: Sealer
   readonly #opening: Opening
   readonly #writers = new Map<string, Promise<HeadWriter>>()
+  readonly #opened = new WeakSet<Promise<HeadWriter>>()
   #marker: Promise<StoreMarker> | undefined
   #memory: Promise<HeadMemory> | undefined
   #closed = false
@@ -253,14 +254,18 @@ export class Store {
     this.#writers.delete(identity)
     this.#writers.set(identity, writer)
     if (this.#writers.size > KNOWN_DOCUMENTS) this.#writers.delete(this.#writers.keys().next().value!)
+    if (this.#opened.has(writer)) return writer // not a turn later than those without a signal: callers keep their order
     return untilAborted(writer, signal, 'store.open', STORE_KEY, true)
   }
 
   #newWriter(name: DocumentName, identity: string): Promise<HeadWriter> {
     const writer = this.#access(name).then((access) => new HeadWriter(access))
-    writer.catch(() => {
-      if (this.#writers.get(identity) === writer) this.#writers.delete(identity)
-    })
+    writer.then(
+      () => this.#opened.add(writer),
+      () => {
+        if (this.#writers.get(identity) === writer) this.#writers.delete(identity)
+      },
+    )
     return writer
   }
 
