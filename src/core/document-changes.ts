@@ -51,7 +51,7 @@ export class ChangeableDocument<T, C = never> extends KeepingDocument<T, C> {
     const making = options.saving ?? this.saves('commit', options, condition)
     const saving = making && (await making)
     return await this.kept(saving, encoded, async () => {
-      const writer = await this.parts.writer()
+      const writer = await this.parts.writer(options.signal)
       const what = additionOf(this.parts, encoded, writer)
       await what.prepare(options.signal)
       const { result, write } = await this.submit(
@@ -83,7 +83,7 @@ export class ChangeableDocument<T, C = never> extends KeepingDocument<T, C> {
     const making = this.saves('add', options, { kind: 'any' })
     const saving = making && (await making)
     return await this.kept(saving, encoded, async () => {
-      const writer = await this.parts.writer()
+      const writer = await this.parts.writer(options.signal)
       const what = additionOf(this.parts, encoded, writer)
       await what.prepare(options.signal)
       const { result, write } = await this.submit(
@@ -111,7 +111,7 @@ export class ChangeableDocument<T, C = never> extends KeepingDocument<T, C> {
   async setCurrent(reference: string, options: CallOptions & { parent?: Parent } = {}): Promise<RevisionInfo> {
     const condition = conditionOf(options.parent ?? 'any')
     const target = await this.info(reference, options)
-    const writer = await this.parts.writer()
+    const writer = await this.parts.writer(options.signal)
     const { result, write } = await this.submit(
       writer,
       {
@@ -140,14 +140,14 @@ export class ChangeableDocument<T, C = never> extends KeepingDocument<T, C> {
    * @throws {KeelstateError} `Conflict` when one of them is current; nothing is dropped then.
    */
   async drop(ids: readonly string[], options: CallOptions = {}): Promise<PruneReport> {
-    return await drop(await this.parts.writer(), ids, this.name, this.parts.lease, options.signal)
+    return await drop(await this.parts.writer(options.signal), ids, this.name, this.parts.lease, options.signal)
   }
 
   /** Makes an earlier content current again, as a new revision that shares it: history says who went back, and why. */
   async rollback(reference: string, options: ChangeOptions & { parent?: Parent } = {}): Promise<Revision<T>> {
     checkChange(options)
     const condition = conditionOf(options.parent ?? 'any')
-    const writer = await this.parts.writer()
+    const writer = await this.parts.writer(options.signal)
     const target = await this.info(reference, options) // a relative name means what it means now
     const { result, write } = await this.submit(
       writer,
@@ -173,7 +173,7 @@ export class ChangeableDocument<T, C = never> extends KeepingDocument<T, C> {
   /** Names a kept revision. A label that exists is moved. */
   async label(label: string, reference: string, options: CallOptions = {}): Promise<RevisionInfo> {
     const target = await this.info(reference, options)
-    const writer = await this.parts.writer()
+    const writer = await this.parts.writer(options.signal)
     const { result, write } = await this.submit(
       writer,
       {
@@ -193,7 +193,7 @@ export class ChangeableDocument<T, C = never> extends KeepingDocument<T, C> {
 
   /** @throws {KeelstateError} `NotFound` (subject `label`) when there is no such label. */
   async unlabel(label: string, options: CallOptions = {}): Promise<void> {
-    const writer = await this.parts.writer()
+    const writer = await this.parts.writer(options.signal)
     await this.submit(
       writer,
       {
@@ -222,7 +222,7 @@ export class ChangeableDocument<T, C = never> extends KeepingDocument<T, C> {
   async delete(options: ChangeOptions & { parent?: Parent } = {}): Promise<void> {
     checkChange(options)
     const condition = conditionOf(options.parent ?? 'any')
-    const writer = await this.parts.writer()
+    const writer = await this.parts.writer(options.signal)
     await this.submit(
       writer,
       {
@@ -239,7 +239,7 @@ export class ChangeableDocument<T, C = never> extends KeepingDocument<T, C> {
 
   /** Drops old revisions by policy. */
   async prune(policy: PrunePolicy, options: CallOptions = {}): Promise<PruneReport> {
-    return await prune(await this.parts.writer(), policy, this.parts.lease, options.signal)
+    return await prune(await this.parts.writer(options.signal), policy, this.parts.lease, options.signal)
   }
 
   /** @internal */

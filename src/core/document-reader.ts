@@ -40,7 +40,8 @@ export interface DocumentStatus extends HeadStatus {
 export interface DocumentParts<T, C> {
   readonly name: string
   readonly codec: Codec<T, C>
-  readonly writer: () => Promise<HeadWriter>
+  /** Waits for the store's marker where its id is not configured; the signal ends the waiting. */
+  readonly writer: (signal?: AbortSignal) => Promise<HeadWriter>
   readonly opening: Opening
   readonly revisionIds: RevisionIdsByType
   /** Author of changes that name none. */
@@ -78,7 +79,7 @@ export class ReadableDocument<T, C = never> {
 
   /** @internal Opens the current revision of a head that was just read; a newer one, if its content was pruned meanwhile. */
   async readAt(head: Head, options: CallOptions): Promise<Revision<T> | undefined> {
-    const writer = await this.parts.writer()
+    const writer = await this.parts.writer(options.signal)
     try {
       const { current } = head.body
       return current && (await this.#open(head, writer, current, deadlineFor(writer.access, options.signal)))
@@ -110,7 +111,7 @@ export class ReadableDocument<T, C = never> {
 
   /** Yields the kept revisions, newest first, as they were when the iteration began (less what is pruned meanwhile). */
   async *history(options: CallOptions & { limit?: number } = {}): AsyncGenerator<RevisionInfo> {
-    const writer = await this.parts.writer()
+    const writer = await this.parts.writer(options.signal)
     let left = options.limit ?? Number.POSITIVE_INFINITY
     let below = Number.POSITIVE_INFINITY
     let gone: ObjectGone | undefined
@@ -166,7 +167,7 @@ export class ReadableDocument<T, C = never> {
   /** Reads everything the head leads to, and reports what is not as it should be. */
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     const { verify } = await import('./verify.ts')
-    return await verify(await this.parts.writer(), this.parts.opening.forms, options)
+    return await verify(await this.parts.writer(options.signal), this.parts.opening.forms, options)
   }
 
   /** @throws {KeelstateError} `NotFound` (subject `document`) when it was never created. */
@@ -201,7 +202,7 @@ export class ReadableDocument<T, C = never> {
     options: CallOptions,
     use: (head: Head | undefined, writer: HeadWriter, deadline: Deadline) => Promise<R>,
   ): Promise<R> {
-    const writer = await this.parts.writer()
+    const writer = await this.parts.writer(options.signal)
     const deadline = deadlineFor(writer.access, options.signal)
     return await onFreshHead(writer, deadline, (head) => use(head, writer, deadline))
   }
@@ -226,7 +227,7 @@ export class ReadableDocument<T, C = never> {
 
   /** @internal Gets what was read last ready to be changed by parts, which the first change would have to do else. */
   async makeReady(options: CallOptions): Promise<void> {
-    const writer = await this.parts.writer()
+    const writer = await this.parts.writer(options.signal)
     const head = writer.known?.head
     const current = head?.body.current
     if (current?.parts)

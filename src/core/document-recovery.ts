@@ -73,7 +73,7 @@ export class RecoverableDocument<T, C = never> extends ChangeableDocument<T, C> 
   async recover(save: SpooledSave, options: RecoverOptions = {}): Promise<Recovered> {
     const spool = this.#spool()
     const { judgeSave } = await import('./judged-save.ts') // few processes recover anything
-    const writer = await this.parts.writer()
+    const writer = await this.parts.writer(options.signal)
     const { saved, against } = await spool.open(save.file, writer.access)
     const judge = async (on: JudgedOn, deadline: Deadline): Promise<Judged> => {
       const { writes } = await spool.read(save.file) // whoever else recovers it has noted there what is sent
@@ -98,7 +98,7 @@ export class RecoverableDocument<T, C = never> extends ChangeableDocument<T, C> 
    * @throws {KeelstateError} `NotFound` when it, or the revision that it is a change of, is there no more; `Corrupt`, `DecryptFailed`.
    */
   async openSave(save: SpooledSave, options: CallOptions = {}): Promise<OpenedSave> {
-    const writer = await this.parts.writer()
+    const writer = await this.parts.writer(options.signal)
     const opened = { name: this.name, ...(await this.#spool().open(save.file, writer.access)) }
     if (opened.saved.form === 'body') return describe(opened.saved, opened.saved.bytes)
     return await this.reading(options, async (head, _, deadline) =>
@@ -108,7 +108,7 @@ export class RecoverableDocument<T, C = never> extends ChangeableDocument<T, C> 
 
   /** Compares what is current with a save: member by member where both are JSON. */
   async compareSave(save: SpooledSave, options: CallOptions = {}): Promise<ComparedSave> {
-    const writer = await this.parts.writer()
+    const writer = await this.parts.writer(options.signal)
     const opened = { name: this.name, ...(await this.#spool().open(save.file, writer.access)) }
     const { diffJson } = await import('./diff.ts')
     return await this.reading(options, async (head, _, deadline) => {
@@ -131,7 +131,7 @@ export class RecoverableDocument<T, C = never> extends ChangeableDocument<T, C> 
     judge: (on: JudgedOn, deadline: Deadline) => Promise<Judged>,
     { signal }: RecoverOptions,
   ): Promise<Judged> {
-    const writer = await this.parts.writer()
+    const writer = await this.parts.writer(signal)
     const what = additionOf(this.parts, await this.#encoded(saved), writer)
     const { message, label, by, made } = saved
     const options: AddOptions = {

@@ -31,7 +31,7 @@ export class VersionedDocument<T, C = never> extends RecoverableDocument<T, C> {
     options: ChangeOptions = {},
   ): Promise<Revision<T>> {
     checkChange(options)
-    const writer = await this.parts.writer()
+    const writer = await this.parts.writer(options.signal)
     const making = this.saves('commit', options, { kind: 'any' })
     const saving = making && (await making)
     const run = async () => {
@@ -65,7 +65,7 @@ export class VersionedDocument<T, C = never> extends RecoverableDocument<T, C> {
    * @throws {KeelstateError} `Locked` when another holder has it after `waitMs`, saying who; `RolledBack`.
    */
   async lock(options: LockOptions): Promise<LockedDocument<T, C>> {
-    const writer = await this.parts.writer()
+    const writer = await this.parts.writer(options.signal)
     return await this.#handle(writer, await this.parts.locker.acquire(writer, options), options)
   }
 
@@ -79,7 +79,7 @@ export class VersionedDocument<T, C = never> extends RecoverableDocument<T, C> {
     owner: string,
     options: CallOptions & Pick<LockOptions, 'content'> = {},
   ): Promise<LockedDocument<T, C>> {
-    const writer = await this.parts.writer()
+    const writer = await this.parts.writer(options.signal)
     return await this.#handle(writer, await this.parts.locker.resume(writer, owner, options), options)
   }
 
@@ -104,7 +104,7 @@ export class VersionedDocument<T, C = never> extends RecoverableDocument<T, C> {
 
   /** Who holds the lock, or held it last; `undefined` when it was never taken. */
   async holder(options: CallOptions = {}): Promise<LockHolder | undefined> {
-    return await this.parts.locker.holder(await this.parts.writer(), options)
+    return await this.parts.locker.holder(await this.parts.writer(options.signal), options)
   }
 
   /**
@@ -119,7 +119,7 @@ export class VersionedDocument<T, C = never> extends RecoverableDocument<T, C> {
    *   is not known whether it was broken.
    */
   async forceUnlock(owner: string, options: CallOptions = {}): Promise<void> {
-    await this.parts.locker.forceUnlock(await this.parts.writer(), owner, options)
+    await this.parts.locker.forceUnlock(await this.parts.writer(options.signal), owner, options)
   }
 
   /**
@@ -133,13 +133,13 @@ export class VersionedDocument<T, C = never> extends RecoverableDocument<T, C> {
    */
   async accept(seq: number, options: CallOptions & { dryRun?: boolean } = {}): Promise<AcceptedHead> {
     const { acceptHead } = await import('./accept.ts')
-    return await acceptHead(await this.parts.writer(), this.parts.locker, this.name, seq, options)
+    return await acceptHead(await this.parts.writer(options.signal), this.parts.locker, this.name, seq, options)
   }
 
   /** Deletes objects that nothing refers to. */
   async collect(options: CollectOptions = {}): Promise<CollectReport> {
     const { collect } = await import('./collect.ts')
-    return await collect(await this.parts.writer(), options)
+    return await collect(await this.parts.writer(options.signal), options)
   }
 
   /**
@@ -148,12 +148,12 @@ export class VersionedDocument<T, C = never> extends RecoverableDocument<T, C> {
    */
   async compact(options: CompactOptions = {}): Promise<CompactReport> {
     const { compact } = await import('./compact.ts')
-    return await compact(await this.parts.writer(), this.parts.opening, this.parts.lease, options)
+    return await compact(await this.parts.writer(options.signal), this.parts.opening, this.parts.lease, options)
   }
 
   /** @internal Stores the current revision whole if that is due. */
   async rebase(options: CallOptions = {}): Promise<void> {
-    const writer = await this.parts.writer()
+    const writer = await this.parts.writer(options.signal)
     const known = writer.known?.head
     if (known === undefined || !mayNeedRebase(known.body)) return
     const { rebase } = await import('./compact.ts')
@@ -163,7 +163,7 @@ export class VersionedDocument<T, C = never> extends RecoverableDocument<T, C> {
   /** @internal Replaces the document's data key. One conditional write of the head. */
   async rotateKeys(options: CallOptions = {}): Promise<void> {
     const { rotateKeys } = await import('./rotate.ts')
-    await rotateKeys(await this.parts.writer(), () => this.absent(), this.parts.lease, options.signal)
+    await rotateKeys(await this.parts.writer(options.signal), () => this.absent(), this.parts.lease, options.signal)
   }
 
   async #handle(

@@ -207,16 +207,21 @@ export function aborted(
   })
 }
 
-/** Waits for work that others wait for, too: an abort ends the waiting and not the work. */
+/**
+ * Waits for work that others wait for, too: an abort ends the waiting and not the work.
+ *
+ * @param notExecuted Nothing else was begun by the call that waits.
+ */
 export function untilAborted<T>(
   work: Promise<T>,
   signal: AbortSignal | undefined,
   operation: string,
   key?: string,
+  notExecuted?: boolean,
 ): Promise<T> {
-  if (signal === undefined) return work
+  if (!(signal instanceof AbortSignal)) return work // what is none is refused by what takes it, by name
   return new Promise((resolve, reject) => {
-    const onAbort = () => reject(aborted(operation, key, signal.reason))
+    const onAbort = () => reject(aborted(operation, key, signal.reason, notExecuted))
     if (signal.aborted) onAbort()
     signal.addEventListener('abort', onAbort, { once: true })
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))

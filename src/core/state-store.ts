@@ -82,6 +82,7 @@ export class Store {
   readonly #sealer: Sealer
   readonly #opening: Opening
   readonly #writers = new Map<string, Promise<HeadWriter>>()
+  readonly #opened = new WeakSet<Promise<HeadWriter>>()
   #marker: Promise<StoreMarker> | undefined
   #memory: Promise<HeadMemory> | undefined
   #closed = false
@@ -132,7 +133,7 @@ export class Store {
     return new VersionedDocument<T, C>({
       name: formatName(parsed),
       codec,
-      writer: () => this.#writer(parsed),
+      writer: (signal) => this.#writer(parsed, signal),
       opening: this.#opening,
       revisionIds: typeof revisionIds === 'function' ? revisionIds : () => revisionIds,
       by: this.#parts.by,
@@ -246,21 +247,25 @@ export class Store {
    * One writer per document and process, so that all its callers share writes and one view of the head. A document that was not used for long loses
    * it; should a call still hold the old one, the two are like two processes.
    */
-  #writer(name: DocumentName): Promise<HeadWriter> {
+  #writer(name: DocumentName, signal: AbortSignal | undefined): Promise<HeadWriter> {
     this.#checkOpen()
     const identity = identityOf(name)
     const writer = this.#writers.get(identity) ?? this.#newWriter(name, identity)
     this.#writers.delete(identity)
     this.#writers.set(identity, writer)
     if (this.#writers.size > KNOWN_DOCUMENTS) this.#writers.delete(this.#writers.keys().next().value!)
-    return writer
+    if (this.#opened.has(writer)) return writer // not a turn later than those without a signal: callers keep their order
+    return untilAborted(writer, signal, 'store.open', STORE_KEY, true)
   }
 
   #newWriter(name: DocumentName, identity: string): Promise<HeadWriter> {
     const writer = this.#access(name).then((access) => new HeadWriter(access))
-    writer.catch(() => {
-      if (this.#writers.get(identity) === writer) this.#writers.delete(identity)
-    })
+    writer.then(
+      () => this.#opened.add(writer),
+      () => {
+        if (this.#writers.get(identity) === writer) this.#writers.delete(identity)
+      },
+    )
     return writer
   }
 

@@ -66,6 +66,32 @@ describe('a store', () => {
     expect(await reading).toBeUndefined()
   })
 
+  it('lets go of whoever gives up on a document while the marker is being read, and says that nothing was sent', async () => {
+    const bucket = new MemoryBucket()
+    await (await on(bucket).open()).init()
+    const faulty = faultyStore(memoryStore({ bucket }))
+    const store = await openStore({ store: faulty, keys: 'plaintext', memory: false })
+    const hold = faulty.faults.hold({ method: 'get', key: 'store' })
+    const abort = new AbortController()
+    const { signal } = abort
+    const document = store.document<number>('a', json())
+    const calls = [
+      document.read({ signal }),
+      document.commit(1, { parent: 'any', signal }),
+      document.update(() => 1, { signal }),
+      document.history({ signal }).next(),
+      document.lock({ operation: 'test', signal }),
+      document.verify({ signal }),
+    ].map(failure)
+    await hold.arrived()
+    abort.abort()
+    for (const refused of await Promise.all(calls))
+      expect(refused).toMatchObject({ code: 'Aborted', details: { notExecuted: true } })
+    await hold.releaseAll()
+    expect(await document.read()).toBeUndefined()
+    await store.close()
+  })
+
   it('stops a listing whose caller gives up', async () => {
     const store = await on(new MemoryBucket(), STORE_ID).open()
     await store.document('a', json()).commit(1, { parent: 'none' })
