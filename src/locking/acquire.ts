@@ -36,12 +36,15 @@ export async function acquireLock(parts: AcquireParts, options: LockOptions, mea
   const { environment, key } = parts
   const watch = new TokenWatch(environment)
   const end = environment.monotonic() + (options.waitMs ?? 0)
-  let told: string | undefined
+  let seen: LockRecord | undefined
   let watched: string | undefined
   let onSent: (() => void) | undefined = () => meanwhile.onSent()
   let pause = Math.max(1, environment.random() * POLL_MS) // the first wait is jittered, so that waiters do not knock together
   for (;;) {
-    const outcome = await attemptAcquire(parts, options, watched, onSent)
+    const outcome = await attemptAcquire(parts, options, watched, onSent).catch((error: unknown) => {
+      if (seen === undefined || !KeelstateError.is(error, 'Aborted')) throw error
+      throw gaveUp(key, seen, options.signal?.reason, error.details.notExecuted === true)
+    })
     onSent = undefined
     if ('acquired' in outcome) return outcome.acquired
     const { record } = outcome.blocked
@@ -52,10 +55,10 @@ export async function acquireLock(parts: AcquireParts, options: LockOptions, mea
     const left = end - environment.monotonic()
     if (left <= 0) throw locked(key, record)
     meanwhile.onWaiting()
-    if (told !== record.owner) options.onWaiting?.(holderOf(record))
-    told = record.owner
+    if (seen?.owner !== record.owner) options.onWaiting?.(holderOf(record))
+    seen = record
     await environment.sleep(Math.max(1, Math.min(pause, left, deadIn)), options.signal).catch(() => {
-      throw gaveUp(key, record, options.signal?.reason)
+      throw gaveUp(key, record, options.signal?.reason, true)
     })
     pause = POLL_MS
   }
@@ -203,13 +206,13 @@ async function releaseOwn(parts: AcquireParts, owner: string, deadline: Deadline
 }
 
 /** The caller ended the wait: still says who was waited for. */
-function gaveUp(key: LockKey, record: LockRecord, reason: unknown): KeelstateError<'Aborted'> {
+function gaveUp(key: LockKey, record: LockRecord, reason: unknown, notExecuted: boolean): KeelstateError<'Aborted'> {
   const { message, hint } = locked(key, record)
   return new KeelstateError('Aborted', {
     operation: 'lock.acquire',
     key: formatName(key.name),
     message: `The wait for a lock was aborted by its caller. ${message}`,
-    details: { notExecuted: true },
+    details: notExecuted ? { notExecuted } : {},
     ...(hint === undefined ? {} : { hint }),
     cause: reason,
   })

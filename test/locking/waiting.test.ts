@@ -187,6 +187,24 @@ describe.each(inMemory)('waiting for a lock, with $name', (kind) => {
     expect(waiter.machine.timers).toBe(0)
   })
 
+  it('says who was waited for when its signal fires while it asks again, too', async () => {
+    const { world, holder, waiter } = await twoProcesses()
+    const held = await world.finish(holder.document.lock({ operation: 'deploy' }))
+    const began = world.time.elapsed
+    const abort = new AbortController()
+    const waiting = waiter.document
+      .lock({ operation: 'next', waitMs: 300_000, signal: abort.signal })
+      .catch((error) => error)
+    const asked = () => polls(world, waiter, began).length
+    while (asked() <= requestsToTake) await world.time.advance(10)
+    abort.abort(new Error('enough')) // its second question is under way
+    const error = await world.finish(waiting)
+    expect(error).toMatchObject({ code: 'Aborted' })
+    expect(error.message).toContain('is locked by')
+    expect(error.hint).toContain(held.owner)
+    await world.finish(held.commit('second'))
+  })
+
   it('makes no request when its signal has fired before it began', async () => {
     const { world, waiter } = await twoProcesses()
     const before = world.network.requests.length
