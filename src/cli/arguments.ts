@@ -55,7 +55,7 @@ export const COMMON_OPTIONS: CommonOptions = {
 export interface CommandSyntax {
   readonly name: string
   readonly about: string
-  /** `NAME` is required, `FILE?` is not, and the last may be `NAME…` or `NAME…?`: any number. */
+  /** `NAME` is required, `FILE?` is not, and the last may be `NAME…` or `NAME…?`: as many as there are. */
   readonly positionals: readonly string[]
   /** What may stand behind `--`, such as `CMD…`: a program that the command runs. */
   readonly rest?: string

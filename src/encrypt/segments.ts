@@ -7,7 +7,7 @@ import type { Pace } from './pace.ts'
  * AES-256-GCM segments in STREAM form: each has its own nonce (prefix ‖ counter ‖ last), so that none can be dropped, repeated, moved or
  * cut off unnoticed. docs/format.md "Envelope".
  */
-export const SEGMENT_LOG2 = 18 // 256 KiB: as fast as any larger one, faster than 64 KiB (8 MiB: 2.0 against 1.5 GB/s), and damage is named closely
+export const SEGMENT_LOG2 = 18 // 256 KiB: as fast as larger ones, faster than 64 KiB (8 MiB: 2.0 against 1.5 GB/s), and damage is named closely
 export const SEGMENT_LOG2_MIN = 12
 export const SEGMENT_LOG2_MAX = 24
 export const TAG_BYTES = 16

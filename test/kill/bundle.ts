@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { afterAll } from 'vitest'
 
-/** Bundles a TypeScript program, with every SDK that it may need, into one file that plain Node runs as any user; removed after the tests of the file. */
+/** Bundles a TypeScript program, with every SDK that it may need, into one file that plain Node runs, whoever the user is; removed after the tests of the file. */
 export async function bundle(source: URL): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'keelstate-kill-'))
   await chmod(folder, 0o755)

@@ -7,7 +7,7 @@ import { describeRequest } from './request.ts'
 
 /** How the server is set up. */
 export interface GcpKmsServerOptions {
-  /** Default 0: any free port. */
+  /** Default 0: a port that is free. */
   port?: number
   /** Project, location and key ring of the keys. Default `projects/acme-state/locations/europe-west1/keyRings/keelstate`. */
   keyRing?: string

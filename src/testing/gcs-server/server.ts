@@ -10,7 +10,7 @@ import { UploadSessions } from './uploads.ts'
 
 /** How the server is set up. */
 export interface GcsServerOptions {
-  /** Default 0: any free port. */
+  /** Default 0: a port that is free. */
   port?: number
   /** The callers that it knows. Default: one that may do everything. */
   credentials?: readonly GcsCredential[]

@@ -9,7 +9,7 @@ import { parseRequest, targetOf } from './request.ts'
 
 /** How the server is set up. */
 export interface S3ServerOptions {
-  /** Default 0: any free port. */
+  /** Default 0: a port that is free. */
   port?: number
   /** Region of the endpoint; requests signed for another one are refused. Default `us-east-1`. */
   region?: string
