@@ -47,29 +47,13 @@ export class ChangeableDocument<T, C = never> extends KeepingDocument<T, C> {
   async commit(value: T | C, options: CommitOptions): Promise<Revision<T>> {
     checkAdd(options)
     const condition = conditionOf(options.parent)
-    const encoded = await encodeValue(this.parts, value, options.type)
-    const making = options.saving ?? this.saves('commit', options, condition)
-    const saving = making && (await making)
-    return await this.kept(saving, encoded, async () => {
-      const writer = await this.parts.writer(options.signal)
-      const what = additionOf(this.parts, encoded, writer)
-      await what.prepare(options.signal)
-      const { result, write } = await this.submit(
-        writer,
-        {
-          weight: what.weight,
-          apply: async (draft, deadline) => {
-            saving?.judgedOn(draft)
-            checkCondition(draft.body, condition, this.name)
-            await this.refuseTaken(writer, draft, deadline, options)
-            return await this.addAndMove(writer, draft, what, options, deadline)
-          },
-          announce: saving?.announce,
-        },
-        options.signal,
-      )
-      return this.landed(result, write)
+    const making = () => options.saving ?? this.saves('commit', options, condition)
+    const { result, write } = await this.#adding(value, options, making, async (writer, draft, what, deadline) => {
+      checkCondition(draft.body, condition, this.name)
+      await this.refuseTaken(writer, draft, deadline, options)
+      return await this.addAndMove(writer, draft, what, options, deadline)
     })
+    return this.landed(result, write)
   }
 
   /**
@@ -79,28 +63,12 @@ export class ChangeableDocument<T, C = never> extends KeepingDocument<T, C> {
    */
   async add(value: T | C, options: AddOptions = {}): Promise<RevisionInfo> {
     checkAdd(options)
-    const encoded = await encodeValue(this.parts, value, options.type)
-    const making = this.saves('add', options, { kind: 'any' })
-    const saving = making && (await making)
-    return await this.kept(saving, encoded, async () => {
-      const writer = await this.parts.writer(options.signal)
-      const what = additionOf(this.parts, encoded, writer)
-      await what.prepare(options.signal)
-      const { result, write } = await this.submit(
-        writer,
-        {
-          weight: what.weight,
-          apply: async (draft, deadline) => {
-            saving?.judgedOn(draft)
-            await this.refuseTaken(writer, draft, deadline, options)
-            return await this.addOnly(writer, draft, what, options, deadline)
-          },
-          announce: saving?.announce,
-        },
-        options.signal,
-      )
-      return infoOf(result, { body: write.body, seq: write.header.seq })
+    const making = () => this.saves('add', options, { kind: 'any' })
+    const { result, write } = await this.#adding(value, options, making, async (writer, draft, what, deadline) => {
+      await this.refuseTaken(writer, draft, deadline, options)
+      return await this.addOnly(writer, draft, what, options, deadline)
     })
+    return infoOf(result, { body: write.body, seq: write.header.seq })
   }
 
   /**
@@ -245,6 +213,40 @@ export class ChangeableDocument<T, C = never> extends KeepingDocument<T, C> {
   /** @internal */
   protected submit<R>(writer: HeadWriter, change: Change<R>, signal: AbortSignal | undefined): Promise<Landed<R>> {
     return writer.submit({ ...change, lease: this.parts.lease }, signal)
+  }
+
+  /** Encodes a value and submits what adds it; should that fail, the value is kept, where the store keeps such. */
+  async #adding<R>(
+    value: T | C,
+    options: AddOptions,
+    making: () => Saving | Promise<Saving> | undefined,
+    apply: (
+      writer: HeadWriter,
+      draft: Draft,
+      what: Addition<T>,
+      deadline: Deadline,
+    ) => Promise<{ body: HeadBody; result: R }>,
+  ): Promise<Landed<R>> {
+    const encoded = await encodeValue(this.parts, value, options.type)
+    const made = making()
+    const saving = made && (await made)
+    return await this.kept(saving, encoded, async () => {
+      const writer = await this.parts.writer(options.signal)
+      const what = additionOf(this.parts, encoded, writer)
+      await what.prepare(options.signal)
+      return await this.submit(
+        writer,
+        {
+          weight: what.weight,
+          apply: async (draft, deadline) => {
+            saving?.judgedOn(draft)
+            return await apply(writer, draft, what, deadline)
+          },
+          announce: saving?.announce,
+        },
+        options.signal,
+      )
+    })
   }
 
   /** @internal */

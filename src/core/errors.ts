@@ -207,6 +207,23 @@ export function aborted(
   })
 }
 
+/** The same error with another hint, and more details. */
+export function retold(
+  error: KeelstateError,
+  { details = {}, hint }: { details?: Pick<CommonDetails, 'spooled' | 'notSpooled'>; hint: string },
+): KeelstateError {
+  const { code, message, operation, key, retry } = error
+  return new KeelstateError(code, {
+    message,
+    retry,
+    ...(operation === undefined ? {} : { operation }),
+    ...(key === undefined ? {} : { key }),
+    details: { ...error.details, ...details },
+    hint,
+    cause: error,
+  })
+}
+
 /**
  * Waits for work that others wait for, too: an abort ends the waiting and not the work.
  *

@@ -1,6 +1,6 @@
 import type { ChangeOptions, MadeElsewhere } from './change-options.ts'
 import type { Condition } from './draft.ts'
-import { aborted, type ErrorCode, KeelstateError } from './errors.ts'
+import { aborted, type ErrorCode, KeelstateError, retold } from './errors.ts'
 import type { Draft, HeadWriter } from './head-writer.ts'
 import { Deadline } from './retry.ts'
 import type { Against, SaveContent } from './save-file.ts'
@@ -116,12 +116,11 @@ export class Saving {
     if (unknown !== undefined && this.#keeping === undefined) this.#write = unknown
     const kept = await this.#keep()
     if ('why' in kept)
-      return withSave(
-        failure,
-        { notSpooled: kept.why },
-        after(failure.hint, `It could not be kept either: ${kept.why}`),
-      )
-    return withSave(failure, { spooled: kept.file }, keptHint(failure, kept.file, this.#name))
+      return retold(failure, {
+        details: { notSpooled: kept.why },
+        hint: after(failure.hint, `It could not be kept either: ${kept.why}`),
+      })
+    return retold(failure, { details: { spooled: kept.file }, hint: keptHint(failure, kept.file, this.#name) })
   }
 
   /** Keeps the value, once. Never rejects. */
@@ -210,21 +209,4 @@ function keptHint({ code, hint }: KeelstateError, file: string, name: string): s
 
 function after(hint: string | undefined, more: string): string {
   return hint === undefined ? more : `${hint} ${more}`
-}
-
-function withSave(
-  error: KeelstateError,
-  details: { spooled: string } | { notSpooled: string },
-  hint: string,
-): KeelstateError {
-  const { code, message, operation, key, retry } = error
-  return new KeelstateError(code, {
-    message,
-    retry,
-    ...(operation === undefined ? {} : { operation }),
-    ...(key === undefined ? {} : { key }),
-    details: { ...error.details, ...details },
-    hint,
-    cause: error,
-  })
 }

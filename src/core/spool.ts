@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { chmod, type FileHandle, lstat, mkdir, open, readdir, rename, rm, unlink } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { dirname, join, sep } from 'node:path'
 import type { Access } from './access.ts'
 import { KeelstateError } from './errors.ts'
 import { hex } from './header.ts'
+import { defaultMemoryFolder } from './memory-file.ts'
 import { type DocumentName, formatName, identityOf, nameOfHeadKey } from './names.ts'
 import type { Against, SaveContent, SaveLayout } from './save-file.ts'
 import type { DocumentKeys } from './sealer.ts'
@@ -50,8 +50,7 @@ export interface SaveFile {
 
 /** The folder for saves: `$XDG_STATE_HOME/keelstate/spool`, else `~/.local/state/keelstate/spool`. */
 export function defaultSpoolFolder(environment: NodeJS.ProcessEnv = process.env): string {
-  const base = environment.XDG_STATE_HOME
-  return join(base !== undefined && base !== '' ? base : join(homedir(), '.local', 'state'), 'keelstate', 'spool')
+  return join(defaultMemoryFolder(environment), 'spool')
 }
 
 /**

@@ -157,7 +157,8 @@ describe('a save', () => {
 })
 
 describe('a late copy of the first attempt', () => {
-  it('that lands while the save is recovered is what counts', async () => {
+  /** A commit that failed and was kept, and whose write is still on its way. */
+  async function attemptThatIsLate() {
     const doc = settings(await machine.process())
     const now = (await doc.read())!
     const late = machine.faulty.faults.hold(WRITES)
@@ -165,6 +166,11 @@ describe('a late copy of the first attempt', () => {
     const error = machine.failing(doc.commit('2', { parent: now }))
     await late.arrived()
     await error
+    return late
+  }
+
+  it('that lands while the save is recovered is what counts', async () => {
+    const late = await attemptThatIsLate()
     machine.faulty.faults.clear()
     const [save] = await kept(later)
     // It arrives between the recovery's look at the head and its own write.
@@ -179,13 +185,7 @@ describe('a late copy of the first attempt', () => {
   })
 
   it('that arrives after the save was recovered does nothing', async () => {
-    const doc = settings(await machine.process())
-    const now = (await doc.read())!
-    const late = machine.faulty.faults.hold(WRITES)
-    away()
-    const error = machine.failing(doc.commit('2', { parent: now }))
-    await late.arrived()
-    await error
+    const late = await attemptThatIsLate()
     const [save] = await kept(later)
     expect((await settings(later).recover(save!)).outcome).toBe('committed')
     await late.release()

@@ -15,6 +15,15 @@ const on = (bucket: MemoryBucket, storeId?: string) => {
   return { counted, open: () => openStore(options) }
 }
 
+/** A store that is there, and a process that has sent for its marker and gets no answer until it is let go. */
+async function withMarkerHeld() {
+  const bucket = new MemoryBucket()
+  await (await on(bucket).open()).init()
+  const faulty = faultyStore(memoryStore({ bucket }))
+  const store = await openStore({ store: faulty, keys: 'plaintext', memory: false })
+  return { store, hold: faulty.faults.hold({ method: 'get', key: 'store' }) }
+}
+
 describe('a store', () => {
   it('is made once; whoever makes it again gets the same', async () => {
     const bucket = new MemoryBucket()
@@ -52,11 +61,7 @@ describe('a store', () => {
   })
 
   it('reads its marker for all who ask: one of them who gives up is not kept waiting, and does not stop the others', async () => {
-    const bucket = new MemoryBucket()
-    await (await on(bucket).open()).init()
-    const faulty = faultyStore(memoryStore({ bucket }))
-    const store = await openStore({ store: faulty, keys: 'plaintext', memory: false })
-    const hold = faulty.faults.hold({ method: 'get', key: 'store' })
+    const { store, hold } = await withMarkerHeld()
     const abort = new AbortController()
     const [impatient, reading] = [store.id({ signal: abort.signal }), store.document('a', json()).read()]
     await hold.arrived()
@@ -67,11 +72,7 @@ describe('a store', () => {
   })
 
   it('lets go of whoever gives up on a document while the marker is being read, and says that nothing was sent', async () => {
-    const bucket = new MemoryBucket()
-    await (await on(bucket).open()).init()
-    const faulty = faultyStore(memoryStore({ bucket }))
-    const store = await openStore({ store: faulty, keys: 'plaintext', memory: false })
-    const hold = faulty.faults.hold({ method: 'get', key: 'store' })
+    const { store, hold } = await withMarkerHeld()
     const abort = new AbortController()
     const { signal } = abort
     const document = store.document<number>('a', json())

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { BODY_TYPES, chooseBodyType, detectBodyType } from '../../core/body-type.ts'
-import { KeelstateError } from '../../core/errors.ts'
+import { KeelstateError, retold } from '../../core/errors.ts'
 import { stateDocument } from '../../deployments/state-document.ts'
 import type { RevisionInfo, VersionedDocument } from '../../index.ts'
 import { usage } from '../arguments.ts'
@@ -93,20 +93,11 @@ function idOf(parent: string | undefined): string {
 /** Adds where the body still is, when it could not be kept. */
 function whereItIs(error: unknown, file: string): unknown {
   if (!KeelstateError.is(error) || error.details.notSpooled === undefined) return error
-  const { code, message, hint, retry, key, operation, details } = error
   const where =
     file === '-'
       ? 'What came on standard input is gone with this process: have it made again.'
       : `${shown(file)} is as it was: push it again when the trouble is over.`
-  return new KeelstateError(code, {
-    message,
-    retry,
-    details,
-    hint: `${hint} ${where}`,
-    ...(key !== undefined && { key }),
-    ...(operation !== undefined && { operation }),
-    cause: error,
-  })
+  return retold(error, { hint: `${error.hint} ${where}` })
 }
 
 function checkedType(type: string | undefined): string | undefined {

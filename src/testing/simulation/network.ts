@@ -1,4 +1,4 @@
-import { KeelstateError } from '../../core/errors.ts'
+import { KeelstateError, untilAborted } from '../../core/errors.ts'
 import type { ObjectStore } from '../../core/store.ts'
 import type { LockStore } from '../../locking/index.ts'
 import { throughCalls } from '../faulty-lock-store.ts'
@@ -57,7 +57,7 @@ export class Network {
   ): Promise<T> {
     if (this.#dead) return await never<T>()
     const answer = this.#travel(operation, key, execute)
-    const result = await (signal === undefined ? answer : untilAborted(answer, operation, key, signal))
+    const result = await untilAborted(answer, signal, operation, key)
     if (this.#machine.stopped) await this.#machine.running()
     return this.#dead ? await never<T>() : result
   }
@@ -114,16 +114,6 @@ export class Network {
 /** One for each, or all that ever waited would be kept. */
 function never<T>(): Promise<T> {
   return new Promise<T>(() => {})
-}
-
-function untilAborted<T>(answer: Promise<T>, operation: string, key: string, signal: AbortSignal): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const onAbort = () =>
-      reject(new KeelstateError('Aborted', { operation, key, message: `${operation} of ${key} was aborted.` }))
-    if (signal.aborted) return onAbort()
-    signal.addEventListener('abort', onAbort, { once: true })
-    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
 }
 
 function failure(
