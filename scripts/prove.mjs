@@ -114,7 +114,7 @@ async function runStage({ id, script, args, full, tells = false, vitest = false,
       failures: passed ? [] : presentable([...said.failing, ...unhandled.map((message) => `unhandled: ${message}`)]),
       files: files.map((file) => ({ ...file, failures: presentable(file.failures) })),
       counts,
-      limits: existsSync(benchFile) ? JSON.parse(readFileSync(benchFile, 'utf8')).rows : [],
+      limits: readRows(benchFile),
     }
     writeRecord(RECORDS, result)
     return passed
@@ -147,6 +147,15 @@ function npm(script, args, environment, tells, said) {
       else reject(new Error(`npm run ${script} ended with ${code ?? signal}`))
     })
   })
+}
+
+/** None when the bench was ended before it could write them whole. */
+function readRows(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')).rows
+  } catch {
+    return []
+  }
 }
 
 /** For a page that others read. */
