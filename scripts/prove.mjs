@@ -27,6 +27,7 @@ const RECORDS = join(ROOT, '.proof')
 const REPORTER = fileURLToPath(new URL('proof-reporter.mjs', import.meta.url))
 /** Lines of standard error that say what failed: steps, and seeds of the simulation. */
 const FAILING = /^── .*: FAILED|^seed \d+ broke a promise/
+const DRAIN_MS = 10_000 // for what was written to be read, once the process has ended
 
 const say = (line) => process.stderr.write(`${line}\n`)
 
@@ -114,7 +115,7 @@ async function runStage({ id, script, args, full, tells = false, vitest = false,
       failures: passed ? [] : presentable([...said.failing, ...unhandled.map((message) => `unhandled: ${message}`)]),
       files: files.map((file) => ({ ...file, failures: presentable(file.failures) })),
       counts,
-      limits: existsSync(benchFile) ? JSON.parse(readFileSync(benchFile, 'utf8')).rows : [],
+      limits: readRows(benchFile),
     }
     writeRecord(RECORDS, result)
     return passed
@@ -139,14 +140,31 @@ function npm(script, args, environment, tells, said) {
       })
     }
     const lines = (text) => text.split('\n').filter((line) => line.trim() !== '')
-    child.once('error', reject)
-    child.once('close', (code, signal) => {
+    let draining
+    const end = (code, signal) => {
+      clearTimeout(draining)
+      for (const stream of [child.stdout, child.stderr]) stream?.destroy()
       said.lines = lines(texts.stdout)
       said.failing = lines(texts.stderr).filter((line) => FAILING.test(line))
       if (code === 0) resolve()
       else reject(new Error(`npm run ${script} ended with ${code ?? signal}`))
+    }
+    child.once('error', reject)
+    child.once('close', end)
+    // What a stage started and did not end may hold its output open for ever: then what was written until now is all.
+    child.once('exit', (code, signal) => {
+      draining = setTimeout(end, DRAIN_MS, code, signal)
     })
   })
+}
+
+/** None when the bench was ended before it could write them whole. */
+function readRows(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')).rows
+  } catch {
+    return []
+  }
 }
 
 /** For a page that others read. */
