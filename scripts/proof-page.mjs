@@ -1,20 +1,26 @@
 // The page that `npm run prove` writes: what was proven, of which commit, on which machine, in full counts.
 
+const SHORT = 12 // digits of a commit beside others
+
 /**
  * Makes the page.
  *
- * @param proof.stages `{ name, passed, seconds, says }` each; `says` are lines that the stage printed as its result.
- * @param proof.files `{ file, passed, failed, skipped }` of each test file that ran.
- * @param proof.counts What `reportCounts` of test/counts.ts wrote: `{ file, counts, seeds }` each.
- * @param proof.limits Rows of the bench.
+ * @param proof.commit What the page is about.
+ * @param proof.date When it was written.
+ * @param proof.stages Their records, in order: `{ name, passed, seconds, at, commit, changed, node, platform, cores }`; `says`, lines that the stage
+ *   printed as its result; `failures`, what it said of what failed; `files`, `{ file, passed, failed, skipped, failures: { test, message }[] }` of each
+ *   test file that ran; `counts`, what `reportCounts` of test/counts.ts wrote; `limits`, rows of the bench. `apart` is undefined, or says what sets the
+ *   stage apart from the page's commit: `apart` of proof-records.mjs.
  */
-export function proofPage({ commit, changed, date, node, platform, cores, stages, files, counts, limits }) {
-  const failed = stages.filter(({ passed }) => !passed).map(({ name }) => `\`${name}\``)
+export function proofPage({ commit, date, stages }) {
+  const files = stages.flatMap((stage) => stage.files)
+  const counts = stages.flatMap((stage) => stage.counts)
+  const limits = stages.flatMap((stage) => stage.limits)
   const facts = [
-    ['commit', `\`${commit}\`${changed ? ', with changes that are not committed' : ''}`],
+    ['commit', `\`${commit}\``],
     ['date', date],
-    ['machine', `Node ${node}, ${platform}, ${cores} cores`],
-    ['result', failed.length === 0 ? 'everything passed' : `FAILED: ${failed.join(', ')}`],
+    ['machine', machines(stages)],
+    ['result', overall(stages)],
   ]
   const parts = [
     '# Proof',
@@ -22,9 +28,17 @@ export function proofPage({ commit, changed, date, node, platform, cores, stages
     table(['', ''], facts),
     '## Stages',
     table(
-      ['stage', 'result', 'time'],
-      stages.map(({ name, passed, seconds }) => [`\`${name}\``, outcome(passed), time(seconds)]),
+      ['stage', 'result', 'begun', 'time', 'commit'],
+      stages.map(({ name, passed, at, seconds, commit, changed }) => [
+        `\`${name}\``,
+        outcome(passed),
+        at,
+        time(seconds),
+        `\`${commit.slice(0, SHORT)}\`${changed ? ', with changes that are not committed' : ''}`,
+      ]),
     ),
+    ...elsewhere(stages),
+    ...failed(stages),
     ...said(stages),
     '## Full counts',
     table(['checked by', 'counts', 'seeds', 'result'], fullCounts(files, counts)),
@@ -32,21 +46,67 @@ export function proofPage({ commit, changed, date, node, platform, cores, stages
     '## Limits',
     table(
       ['what', 'measured', 'limit', 'result'],
-      limits.map(({ name, unit, measured, limit, atLeast, ok }) => [
+      limits.map(({ name, unit, measured, limit, atLeast, ok, missed }) => [
         name,
         `${shown(measured)} ${unit}`,
         atLeast === undefined ? `≤ ${shown(limit)}` : `≥ ${shown(atLeast)}`,
-        outcome(ok),
+        missed ? 'missed, as [performance.md](performance.md) says' : outcome(ok),
       ]),
     ),
   ]
   return `${parts.join('\n\n')}\n`
 }
 
+function overall(stages) {
+  const names = (some) => some.map(({ name }) => `\`${name}\``).join(', ')
+  const failed = stages.filter(({ passed }) => !passed)
+  const away = stages.filter(({ apart }) => apart !== undefined)
+  const result = failed.length === 0 ? 'everything passed' : `FAILED: ${names(failed)}`
+  return away.length === 0 ? result : `${result}; NOT of this commit: ${names(away)}`
+}
+
+/** One, if all stages ran on the same. */
+function machines(stages) {
+  const told = ({ node, platform, cores }) => `Node ${node}, ${platform}, ${cores} cores`
+  const kinds = [...new Set(stages.map(told))]
+  if (kinds.length === 1) return kinds[0]
+  const on = (kind) => stages.filter((stage) => told(stage) === kind).map(({ name }) => `\`${name}\``)
+  return kinds.map((kind) => `${kind} (${on(kind).join(', ')})`).join('; ')
+}
+
+/** What ran on something else than what the page's commit holds. */
+function elsewhere(stages) {
+  return stages.flatMap(({ name, apart }) => {
+    if (apart === undefined) return []
+    const { changed, commit, files } = apart
+    const dirty = changed ? [`\`${name}\` ran on changes that no commit has.`] : []
+    if (files === undefined)
+      return [...dirty, `\`${name}\` ran at \`${commit}\`, which git could not compare with the commit of this page.`]
+    if (files.length === 0) return dirty
+    return [
+      ...dirty,
+      `\`${name}\` ran at \`${commit}\`. Between it and the commit of this page these files differ:`,
+      files.map((file) => `- \`${file}\``).join('\n'),
+    ]
+  })
+}
+
+/** What the stages that failed say of it, then each file and test. */
+function failed(stages) {
+  return stages
+    .filter(({ passed }) => !passed)
+    .flatMap(({ name, failures, files }) => {
+      const tests = files.flatMap(({ file, failures }) =>
+        failures.map(({ test, message }) => `\`${file}\`${test === undefined ? '' : ` › ${test}`}: ${message}`),
+      )
+      return [`\`${name}\` failed:`, [...failures, ...tests].map((line) => `- ${cell(line)}`).join('\n')]
+    })
+}
+
 function said(stages) {
   return stages
     .filter(({ says }) => says.length > 0)
-    .map(({ name, says }) => `\`${name}\`:\n\n${says.map((line) => `- ${cell(line)}`).join('\n')}`)
+    .flatMap(({ name, says }) => [`\`${name}\`:`, says.map((line) => `- ${cell(line)}`).join('\n')])
 }
 
 /** A row for each file that reported counts. One that never came to its end has no result, and so has not passed. */

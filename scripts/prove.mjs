@@ -1,116 +1,208 @@
 // `npm run prove`: the full counts behind every promise, and docs/proof.md, which says what came of them. `.ci/run` runs the same with reduced counts.
-// A stage that fails does not keep the others from running. `npm run prove -- simulate bench` runs these only, and prints the page instead.
+// Each stage leaves its result in .proof, and one that passed at this very commit is not run again: a run that was ended goes on where it stopped.
+// A stage that fails does not keep the others from running. The page is written when every stage has a result.
 import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+import { availableParallelism, homedir, hostname, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { proofPage } from './proof-page.mjs'
+import {
+  apart,
+  discreet,
+  missing,
+  plan,
+  proofOptions,
+  readJournal,
+  readRecords,
+  STAGES,
+  USAGE,
+  writeRecord,
+} from './proof-records.mjs'
 import { stage } from './stages.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const PAGE = join(ROOT, 'docs/proof.md')
-const folder = mkdtempSync(join(tmpdir(), 'keelstate-proof-'))
-const countsFile = join(folder, 'counts.jsonl')
-const benchFile = join(folder, 'bench.json')
-const reportFile = (name) => join(folder, `${name.replaceAll(':', '-')}.json`)
+const PAGE = 'docs/proof.md' // says what was found, and changes nothing that is tested
+const RECORDS = join(ROOT, '.proof')
+const REPORTER = fileURLToPath(new URL('proof-reporter.mjs', import.meta.url))
+/** Lines of standard error that say what failed: steps, and seeds of the simulation. */
+const FAILING = /^── .*: FAILED|^seed \d+ broke a promise/
+const DRAIN_MS = 10_000 // for what was written to be read, once the process has ended
 
-/** Each is an npm script and what is passed on to it. `tells` means that the lines of its standard output are its result. */
-const STAGES = [
-  { name: 'check', args: [] },
-  { name: 'test', args: reporters('test') },
-  { name: 'test:engines', args: reporters('test:engines') },
-  { name: 'simulate', args: [], tells: true },
-  { name: 'simulate', args: ['--mutation', 'all'], tells: true },
-  { name: 'bench', args: ['--json', benchFile] },
-]
+const say = (line) => process.stderr.write(`${line}\n`)
 
-const wanted = process.argv.slice(2)
-const unknown = wanted.filter((name) => !STAGES.some((one) => one.name === name))
-if (unknown.length > 0) {
-  process.stderr.write(
-    `no such stage: ${unknown}; there are ${[...new Set(STAGES.map(({ name }) => name))].join(', ')}\n`,
-  )
+let options
+try {
+  options = proofOptions(process.argv.slice(2))
+} catch (error) {
+  say(`${error.message}\n${USAGE}`)
   process.exit(2)
 }
+process.exitCode = options.page ? writePage() : await prove(options)
 
-try {
-  const stages = []
-  for (const one of STAGES) if (wanted.length === 0 || wanted.includes(one.name)) stages.push(await run(one))
-  const page = proofPage({ ...circumstances(), stages, ...results() })
-  if (wanted.length === 0) writeFileSync(PAGE, page)
-  else process.stdout.write(page)
-  if (stages.some(({ passed }) => !passed)) process.exitCode = 1
-} finally {
-  rmSync(folder, { recursive: true, force: true })
+async function prove({ fresh, named }) {
+  const records = readRecords(RECORDS)
+  const now = { commit: commit(), changed: changed(), differing }
+  const { run, takenOver } = plan(records, now, { fresh, named })
+  for (const id of takenOver)
+    say(`── ${id}: taken over, it passed at ${records.get(id).commit} on ${records.get(id).at}`)
+  let passed = true
+  for (const one of STAGES.filter(({ id }) => run.includes(id))) if (!(await runStage(one))) passed = false
+  const recorded = readRecords(RECORDS)
+  if (named.length > 0 && missing(recorded).length > 0) sayMissing(recorded)
+  else if (writePage() !== 0 && named.length === 0) passed = false
+  return passed ? 0 : 1
 }
 
-async function run({ name, args, tells = false }) {
-  const shown = ['npm run', name, ...(tells && args.length > 0 ? ['--', ...args] : [])].join(' ')
-  const started = performance.now()
-  const { passed, lines } = await stage(shown, () => npm(name, args, tells)).then(
-    (lines) => ({ passed: true, lines }),
-    (error) => {
-      process.stderr.write(`${error.message}\n`)
-      return { passed: false, lines: [] }
-    },
-  )
-  return { name: shown, passed, seconds: (performance.now() - started) / 1000, says: lines }
+/** From what is recorded. @returns The exit code: 1 also when something failed. */
+function writePage() {
+  const records = readRecords(RECORDS)
+  if (missing(records).length > 0) {
+    sayMissing(records)
+    return 1
+  }
+  const now = { commit: commit(), differing }
+  const stages = STAGES.map(({ id }) => records.get(id)).map((record) => ({ ...record, apart: apart(record, now) }))
+  writeFileSync(join(ROOT, PAGE), proofPage({ commit: now.commit, date: new Date().toISOString(), stages }))
+  say(`${PAGE} is written`)
+  return stages.every(({ passed }) => passed) ? 0 : 1
 }
 
-/** Runs a script and resolves to what it printed, if that is asked for. */
-function npm(script, args, tells) {
-  return new Promise((resolve, reject) => {
-    const child = spawn('npm', ['run', '--silent', script, ...(args.length > 0 ? ['--', ...args] : [])], {
-      cwd: ROOT,
-      env: { ...process.env, KEELSTATE_PROVE: '1', KEELSTATE_PROOF: countsFile },
-      stdio: ['ignore', tells ? 'pipe' : 'inherit', 'inherit'],
-    })
-    let text = ''
-    child.stdout?.on('data', (chunk) => {
-      text += chunk
-      process.stdout.write(chunk)
-    })
-    child.once('error', reject)
-    child.once('close', (code, signal) => {
-      if (code === 0) resolve(text.split('\n').filter((line) => line.trim() !== ''))
-      else reject(new Error(`npm run ${script} ended with ${code ?? signal}`))
-    })
-  })
+function sayMissing(records) {
+  say(`${PAGE} is not written: there is no result of ${missing(records).join(', ')}`)
 }
 
-function reporters(name) {
-  return ['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile(name)}`]
-}
-
-function circumstances() {
-  const git = (...args) => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' }).trim()
-  return {
-    commit: git('rev-parse', 'HEAD'),
-    changed: git('status', '--porcelain', '--untracked-files=no', '--', ':!docs/proof.md') !== '',
-    date: new Date().toISOString(),
+/** Runs and records. Until it has ended the record says that it has not, so that nothing older passes for its result. */
+async function runStage({ id, script, args, full, tells = false, vitest = false, bench = false }) {
+  const folder = mkdtempSync(join(tmpdir(), 'keelstate-proof-'))
+  const [journal, benchFile] = [join(folder, 'journal.jsonl'), join(folder, 'bench.json')]
+  const name = ['npm run', script, ...(args.length > 0 ? ['--', ...args] : [])].join(' ')
+  const before = {
+    id,
+    name,
+    commit: commit(),
+    changed: changed(),
+    at: new Date().toISOString(),
     node: process.version,
     platform: `${process.platform} ${process.arch}`,
     cores: availableParallelism(),
   }
+  const nothing = { says: [], files: [], counts: [], limits: [] }
+  writeRecord(RECORDS, { ...before, passed: false, seconds: 0, ...nothing, failures: ['did not come to its end'] })
+  const started = performance.now()
+  try {
+    const also = [
+      ...(vitest ? ['--reporter=default', `--reporter=${REPORTER}`] : []),
+      ...(bench ? ['--json', benchFile] : []),
+    ]
+    const environment = { KEELSTATE_PROVE: full ? '1' : '', ...(vitest ? { KEELSTATE_PROOF: journal } : {}) }
+    const said = { lines: [], failing: [] }
+    const passed = await stage(name, () => npm(script, [...args, ...also], environment, tells, said)).then(
+      () => true,
+      (error) => {
+        say(error.message)
+        said.failing.push(error.message)
+        return false
+      },
+    )
+    const { files, counts, unhandled } = readJournal(existsSync(journal) ? readFileSync(journal, 'utf8') : '')
+    const result = {
+      ...before,
+      changed: before.changed || changed() || before.commit !== commit(), // or somebody worked here while it ran
+      passed,
+      seconds: (performance.now() - started) / 1000,
+      says: presentable(said.lines),
+      failures: passed ? [] : presentable([...said.failing, ...unhandled.map((message) => `unhandled: ${message}`)]),
+      files: files.map((file) => ({ ...file, failures: presentable(file.failures) })),
+      counts,
+      limits: readRows(benchFile),
+    }
+    writeRecord(RECORDS, result)
+    return passed
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 }
 
-/** What the test runner and the tests themselves have left. */
-function results() {
-  const reports = ['test', 'test:engines'].map(reportFile).filter(existsSync)
-  const files = reports.flatMap((report) =>
-    JSON.parse(readFileSync(report, 'utf8')).testResults.map(({ name, status, assertionResults }) => {
-      const having = (...wanted) => assertionResults.filter((one) => wanted.includes(one.status)).length
-      const failed = having('failed')
-      return {
-        file: relative(ROOT, name),
-        passed: having('passed'),
-        failed: status === 'failed' && failed === 0 ? 1 : failed, // a file that could not even be read
-        skipped: having('pending', 'skipped', 'todo', 'disabled'),
-      }
-    }),
+/** Runs a script, and keeps what it prints as its result, if it `tells`, and what it says of failures. */
+function npm(script, args, environment, tells, said) {
+  return new Promise((resolve, reject) => {
+    const child = spawn('npm', ['run', '--silent', script, ...(args.length > 0 ? ['--', ...args] : [])], {
+      cwd: ROOT,
+      env: { ...process.env, ...environment },
+      stdio: ['ignore', tells ? 'pipe' : 'inherit', 'pipe'],
+    })
+    const texts = { stdout: '', stderr: '' }
+    for (const stream of ['stdout', 'stderr']) {
+      child[stream]?.setEncoding('utf8').on('data', (chunk) => {
+        texts[stream] += chunk
+        process[stream].write(chunk)
+      })
+    }
+    const lines = (text) => text.split('\n').filter((line) => line.trim() !== '')
+    let draining
+    const end = (code, signal) => {
+      clearTimeout(draining)
+      for (const stream of [child.stdout, child.stderr]) stream?.destroy()
+      said.lines = lines(texts.stdout)
+      said.failing = lines(texts.stderr).filter((line) => FAILING.test(line))
+      if (code === 0) resolve()
+      else reject(new Error(`npm run ${script} ended with ${code ?? signal}`))
+    }
+    child.once('error', reject)
+    child.once('close', end)
+    // What a stage started and did not end may hold its output open for ever: then what was written until now is all.
+    child.once('exit', (code, signal) => {
+      draining = setTimeout(end, DRAIN_MS, code, signal)
+    })
+  })
+}
+
+/** None when the bench was ended before it could write them whole. */
+function readRows(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')).rows
+  } catch {
+    return []
+  }
+}
+
+/** For a page that others read. */
+function presentable(value) {
+  const named = [
+    [ROOT, ''],
+    [ROOT.slice(0, -1), '.'],
+    [tmpdir(), '$TMPDIR'],
+    [homedir(), '~'],
+    [hostname(), 'this-host'],
+  ]
+  return discreet(
+    value,
+    named
+      .filter(([text]) => text.length > 1 && text !== 'localhost')
+      .sort(([one], [other]) => other.length - one.length),
   )
-  const counts = existsSync(countsFile) ? readFileSync(countsFile, 'utf8').trimEnd().split('\n') : []
-  const limits = existsSync(benchFile) ? JSON.parse(readFileSync(benchFile, 'utf8')).rows : []
-  return { files, counts: counts.map((line) => JSON.parse(line)), limits }
+}
+
+function git(...args) {
+  return execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim()
+}
+
+function commit() {
+  return git('rev-parse', 'HEAD')
+}
+
+/** Files that git does not know count too: a test among them would run. */
+function changed() {
+  return git('status', '--porcelain', '--', ':/', `:(exclude)${PAGE}`) !== ''
+}
+
+/** Undefined for a commit that this clone does not have. */
+function differing(other) {
+  try {
+    const names = git('diff', '--name-only', '--no-renames', '-z', other, 'HEAD', '--', ':/', `:(exclude)${PAGE}`)
+    return names.split('\0').filter((name) => name !== '')
+  } catch {
+    return undefined
+  }
 }

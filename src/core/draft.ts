@@ -177,30 +177,30 @@ export function mayNeedRebase({ current, currentStored }: HeadBody): boolean {
 }
 
 /** Whether the tail must move to a segment before the head with `seq` can be written. */
-export function needsSpill(body: HeadBody, seq: number, tail: TailSize = new TailSize()): boolean {
+export function needsSpill(body: HeadBody, seq: number, base?: SealedBody, tail: TailSize = new TailSize()): boolean {
   if (body.tail.length > TAIL_RECORDS || body.untils.size > MAX_UNTILS) return true
   if (seq - body.indexedSeq > UNINDEXED_SEQS) return true
-  return body.tail.length > 0 && tail.atMost(body.tail, TAIL_BYTES) === false
+  return body.tail.length > 0 && tail.atMost(body.tail, TAIL_BYTES, base) === false
+}
+
+/** A head that was read or written: its body, and what the whole takes as it is stored. */
+export interface SealedBody {
+  readonly body: HeadBody
+  readonly bytes: number
 }
 
 /**
- * How much room a tail takes, compressed, or at most takes: a tail is compressed for this only when no bound will do. The next tail is what was sealed in
- * the last head, its current revision included, as a rule; else it grows by a record or two, which take no more than their plain length.
+ * How much room a tail takes, compressed, or at most takes: a tail is compressed for this only when no bound will do. The next tail is what is
+ * sealed in the head that it stands on, its current revision included, as a rule; else it grows by a record or two, which take no more than their plain length.
  */
 export class TailSize {
-  /** The head that was sealed last, and what its body takes. */
-  #sealed: { readonly body: HeadBody; readonly bytes: number } | undefined
   #known: readonly RevisionRecord[] = []
   /** The records that are known take no more than this. */
   #bound = 0
 
-  /** @param bytes What the whole head takes. */
-  sealed(body: HeadBody, bytes: number): void {
-    this.#sealed = { body, bytes: bytes - HEADER_BYTES }
-  }
-
-  atMost(tail: readonly RevisionRecord[], bytes: number): boolean {
-    if (this.#sealed !== undefined && this.#sealed.bytes <= bytes && isIn(tail, this.#sealed.body)) return true
+  /** @param base The head that the next one stands on. */
+  atMost(tail: readonly RevisionRecord[], bytes: number, base: SealedBody | undefined): boolean {
+    if (base !== undefined && base.bytes - HEADER_BYTES <= bytes && isIn(tail, base.body)) return true
     const grown = tail.length >= this.#known.length && this.#known.every((record, i) => record === tail[i])
     const added = grown ? tail.slice(this.#known.length) : tail
     this.#bound = (grown ? this.#bound : 0) + (added.length === 0 ? 0 : tailJson(added).length)

@@ -241,6 +241,8 @@ export function untilAborted<T>(
     const onAbort = () => reject(aborted(operation, key, signal.reason, notExecuted))
     if (signal.aborted) onAbort()
     signal.addEventListener('abort', onAbort, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+    const done = () => signal.removeEventListener('abort', onAbort)
+    work.then(resolve, reject)
+    work.then(done, done)
   })
 }

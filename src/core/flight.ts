@@ -21,7 +21,7 @@ export interface Waiting {
 export class Flight {
   readonly #access: Access
   readonly #batch: readonly Waiting[]
-  readonly #controller = new AbortController()
+  readonly #controller: AbortController | undefined
   readonly #cancels: (() => void)[] = []
   /** Set while a write that carries these callers may be on its way. */
   writeName: string | undefined
@@ -31,6 +31,7 @@ export class Flight {
   constructor(access: Access, batch: readonly Waiting[]) {
     this.#access = access
     this.#batch = batch
+    if (batch.some(({ signal }) => signal !== undefined)) this.#controller = new AbortController()
     for (const waiting of batch) {
       const { signal } = waiting
       if (signal === undefined) continue
@@ -41,9 +42,9 @@ export class Flight {
     }
   }
 
-  /** Fires when nobody waits any more. */
-  get signal(): AbortSignal {
-    return this.#controller.signal
+  /** Fires when nobody waits any more; absent where all of them wait to the end. */
+  get signal(): AbortSignal | undefined {
+    return this.#controller?.signal
   }
 
   get open(): Waiting[] {
@@ -103,7 +104,7 @@ export class Flight {
 
   #onAbort(waiting: Waiting): void {
     if (this.open.every(({ signal }) => signal?.aborted)) {
-      this.#controller.abort(waiting.signal?.reason)
+      this.#controller?.abort(waiting.signal?.reason)
       return
     }
     // Others still wait for the shared write: this caller gets its verdict if it comes soon.

@@ -248,11 +248,9 @@ export class HeadWriter {
   async #seal(draft: Draft, deadline: Deadline): Promise<HeadWrite> {
     const birth = draft.base?.header.birth ?? this.access.environment.randomBytes(ID_BYTES)
     const { body } = draft
-    if (!needsSpill(body, draft.seq, this.#tailSize)) {
+    if (!needsSpill(body, draft.seq, draft.base, this.#tailSize)) {
       try {
-        const write = await sealHead(this.access, draft.base, body, draft.keys, birth, draft.epoch)
-        this.#tailSize.sealed(body, write.bytes.length)
-        return write
+        return await sealHead(this.access, draft.base, body, draft.keys, birth, draft.epoch)
       } catch (error) {
         // What is not compressed (plaintext) can be too much for a head although its tail is short enough otherwise.
         if (body.tail.length === 0 || !KeelstateError.is(error, 'TooLarge')) throw error

@@ -208,7 +208,7 @@ export function slotOf(header: Pick<HeadHeader, 'slots' | 'seq'>, seq: number): 
 
 /** The slots of the head that follows `base`. */
 export function nextSlots(base: Pick<HeadHeader, 'slots'> | undefined, seq: number, writeId: Uint8Array): Uint8Array {
-  const slots = base === undefined ? new Uint8Array(SLOTS * SLOT_BYTES) : Uint8Array.from(base.slots)
+  const slots = base === undefined ? new Uint8Array(SLOTS * SLOT_BYTES) : new Uint8Array(base.slots)
   slots.set(writeId.subarray(0, SLOT_BYTES), (seq % SLOTS) * SLOT_BYTES)
   return slots
 }

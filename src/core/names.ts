@@ -135,6 +135,7 @@ export function encodeSegment(segment: string, shown: string = segment): string 
 }
 
 function percentEncode(text: string): string {
+  if (/^[\w.-]*$/.test(text)) return text // as most names
   return encodeURIComponent(text).replace(/[!~*'()]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
 }
 

@@ -136,13 +136,21 @@ export class Deadline {
         cancelGrace = this.#environment.timer(graceMs, () => give(aborted(operation, key, this.#signal?.reason)))
       }
       this.#signal?.addEventListener('abort', onAbort, { once: true })
-      call({ signal: controller.signal })
-        .then(resolve, reject)
-        .finally(() => {
-          cancelTimer()
-          cancelGrace()
-          this.#signal?.removeEventListener('abort', onAbort)
-        })
+      const answered = () => {
+        cancelTimer()
+        cancelGrace()
+        this.#signal?.removeEventListener('abort', onAbort)
+      }
+      call({ signal: controller.signal }).then(
+        (result) => {
+          answered()
+          resolve(result)
+        },
+        (error) => {
+          answered()
+          reject(error)
+        },
+      )
     })
   }
 
