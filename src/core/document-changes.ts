@@ -325,13 +325,15 @@ export class ChangeableDocument<T, C = never> extends KeepingDocument<T, C> {
     const clock = { now: () => now, random: () => access.environment.random() }
     const id = options.made?.id ?? ids.next(clock, last)
     if (!ids.has(id)) throw strangeId(id, ids.form)
+    const { at, by, message } = signatureOf(access, options, this.parts.by, now)
     const newest = last !== '' && ids.compare(id, last) < 0 ? last : id
     return addRevision({ ...draft.body, lastIds: new Map(draft.body.lastIds).set(ids.form, newest) }, draft.seq, {
-      id,
-      ...signatureOf(access, options, this.parts.by, now),
-      ...(options.made === undefined ? {} : { at: options.made.at }),
-      type,
       ...what,
+      id,
+      at: options.made?.at ?? at,
+      by,
+      message,
+      type,
       epoch: draft.epoch,
     })
   }

@@ -75,14 +75,15 @@ export function addRevision(
   revision: NewRevision,
 ): { body: HeadBody; record: RevisionRecord } {
   const { current } = body
-  const record: RevisionRecord = {
-    ...revision,
-    number: body.lastNumber + 1,
-    seq,
-    ...(current === undefined ? {} : { parent: current.id }),
-  }
-  const { tombstone: _, ...living } = body
-  return { record, body: { ...living, lastNumber: record.number, tail: [...body.tail, record] } }
+  const record: RevisionRecord = { ...revision, number: body.lastNumber + 1, seq }
+  const child = current === undefined ? record : { ...record, parent: current.id }
+  return { record: child, body: { ...living(body), lastNumber: child.number, tail: [...body.tail, child] } }
+}
+
+function living(body: HeadBody): HeadBody {
+  if (body.tombstone === undefined) return body // copying all but one member costs more than it seems
+  const { tombstone: _, ...rest } = body
+  return rest
 }
 
 /** Makes a kept revision current. `stored` = its record stands in a segment, not in the tail. */
@@ -95,23 +96,27 @@ export function moveCurrent(
 ): HeadBody {
   if (body.current?.number === target.number) return body
   const left = leaveCurrent(body, at)
-  const { until: _, ...current } = target
   return {
     ...left,
-    current,
+    current: target.until === undefined ? target : withoutUntil(target),
     currentStored: stored,
     currentSeq: seq,
     tail: left.tail.filter((record) => record.number !== target.number),
   }
 }
 
+function withoutUntil({ until: _, ...rest }: RevisionRecord): RevisionRecord {
+  return rest
+}
+
+/** Files what is current as a revision that was. Another has to take its place in what this gives. */
 function leaveCurrent(body: HeadBody, at: string): HeadBody {
-  const { current, ...rest } = body
+  const { current } = body
   if (current === undefined) return body
-  if (body.currentStored) return { ...rest, currentStored: false, untils: new Map(body.untils).set(current.number, at) }
+  if (body.currentStored) return { ...body, currentStored: false, untils: new Map(body.untils).set(current.number, at) }
   const record = { ...current, until: at }
   const index = body.tail.findIndex((other) => other.number > record.number)
-  return { ...rest, tail: index < 0 ? [...body.tail, record] : body.tail.toSpliced(index, 0, record) }
+  return { ...body, tail: index < 0 ? [...body.tail, record] : body.tail.toSpliced(index, 0, record) }
 }
 
 /** @throws {KeelstateError} `InvalidInput` when the label's text or the number of labels is out of bounds. */

@@ -79,26 +79,27 @@ export const EMPTY_BODY: HeadBody = {
   barrier: 0,
 }
 
-/** u32 length ‖ JSON ‖ inline contents: first the current revision's, then the tail's. */
+/** u32 length ‖ JSON ‖ inline contents: first the current revision's, then the tail's. The JSON has no member that is undefined. */
 export function encodeHeadBody(body: HeadBody): Uint8Array {
   const inline = new InlineWriter()
   return inline.finish({
     lastNumber: body.lastNumber,
-    ...(body.lastIds.size === 0 ? {} : { lastIds: Object.fromEntries(body.lastIds) }),
+    lastIds: body.lastIds.size === 0 ? undefined : Object.fromEntries(body.lastIds),
     currentSeq: body.currentSeq,
-    ...(body.current === undefined ? {} : { current: inline.record(body.current) }),
-    ...(body.currentStored ? { currentStored: true } : {}),
-    ...(body.tail.length === 0 ? {} : { tail: body.tail.map((record) => inline.record(record)) }),
-    ...(body.labels.size === 0
-      ? {}
-      : { labels: Object.fromEntries([...body.labels].map(([label, to]) => [label, [to.number, to.id]])) }),
-    ...(body.segments.length === 0 ? {} : { segments: body.segments }),
+    current: body.current && inline.record(body.current),
+    currentStored: body.currentStored || undefined,
+    tail: body.tail.length === 0 ? undefined : body.tail.map((record) => inline.record(record)),
+    labels:
+      body.labels.size === 0
+        ? undefined
+        : Object.fromEntries([...body.labels].map(([label, to]) => [label, [to.number, to.id]])),
+    segments: body.segments.length === 0 ? undefined : body.segments,
     indexedSeq: body.indexedSeq,
-    ...(body.untils.size === 0 ? {} : { untils: [...body.untils] }),
-    ...(body.condemned.length === 0 ? {} : { condemned: body.condemned }),
-    ...(body.barrier === 0 ? {} : { barrier: body.barrier }),
-    ...(body.tombstone === undefined ? {} : { tombstone: body.tombstone }),
-    ...(body.keys === undefined ? {} : { keys: body.keys }),
+    untils: body.untils.size === 0 ? undefined : [...body.untils],
+    condemned: body.condemned.length === 0 ? undefined : body.condemned,
+    barrier: body.barrier === 0 ? undefined : body.barrier,
+    tombstone: body.tombstone,
+    keys: body.keys,
   })
 }
 

@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { fileStore } from '../../src/file/index.ts'
 import { bytes, openStore, type SpooledSave, type Store, type VersionedDocument } from '../../src/index.ts'
 import { faultyStore } from '../../src/testing/index.ts'
+import { clouds } from '../clouds.ts'
 import { PROVE, reportCounts } from '../counts.ts'
 import { bundle } from './bundle.ts'
-import { filePlace, type Place } from './places.ts'
+import { cloudPlace, filePlace, type Place } from './places.ts'
 import { contentOf, type Doom } from './script.ts'
 
 const recoverer = await bundle(new URL('programs/recoverer.ts', import.meta.url))
@@ -24,9 +24,15 @@ const ATTEMPTS = {
 } as const
 const SIZES = { small: 300, large: 12_000 }
 
-async function spooling(place: Place, root: string): Promise<Store> {
+/** Where the document lies. */
+const PLACES: readonly { where: string; make: () => Promise<Place> }[] = [
+  { where: 'in a folder', make: filePlace },
+  ...clouds.map((cloud) => ({ where: `in a bucket of ${cloud.name}`, make: () => cloudPlace(cloud) })),
+]
+
+async function spooling(place: Place): Promise<Store> {
   return await openStore({
-    store: fileStore({ root }),
+    store: place.objects(),
     keys: place.keys,
     memory: place.memory,
     spool: join(place.memory, 'spool'),
@@ -47,13 +53,11 @@ async function messages(document: VersionedDocument<Uint8Array>): Promise<string
 }
 
 /** One commit fails and is kept, one process recovers it and dies, and another comes after it. Resolves to whether the first one had finished. */
-async function trial(attempt: keyof typeof ATTEMPTS, size: number, dieAt: Doom): Promise<boolean> {
-  const place = await filePlace()
-  const root = place.store.slice('file:'.length)
+async function trial(place: Place, attempt: keyof typeof ATTEMPTS, size: number, dieAt: Doom): Promise<boolean> {
   const context = `${attempt}, dies ${JSON.stringify(dieAt)}`
   const spool = join(place.memory, 'spool')
   {
-    const faulty = faultyStore(fileStore({ root }))
+    const faulty = faultyStore(place.objects())
     await using store = await openStore({ store: faulty, keys: place.keys, memory: place.memory, spool, cache: false })
     await store.init()
     const document = store.document(DOCUMENT, bytes())
@@ -65,11 +69,15 @@ async function trial(attempt: keyof typeof ATTEMPTS, size: number, dieAt: Doom):
     await expect(saving, context).rejects.toMatchObject({ details: { spooled: expect.any(String) } })
   }
   const task = { store: place.store, keys: place.keys, memory: place.memory, spool, document: DOCUMENT, dieAt }
-  const child = spawn(process.execPath, [recoverer, JSON.stringify(task)], { stdio: ['ignore', 'ignore', 'inherit'] })
+  const child = spawn(process.execPath, [recoverer, JSON.stringify(task)], {
+    env: place.env,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
   const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
   expect([code, signal], context).toEqual(signal === null ? [0, null] : [null, 'SIGKILL'])
+  await place.settled()
 
-  await using store = await spooling(place, root)
+  await using store = await spooling(place)
   const document = store.document(DOCUMENT, bytes())
   const before = await messages(document)
   const saves = await kept(store)
@@ -88,22 +96,32 @@ async function trial(attempt: keyof typeof ATTEMPTS, size: number, dieAt: Doom):
 }
 
 const attempts = Object.keys(ATTEMPTS) as (keyof typeof ATTEMPTS)[]
-const sizesOf = (attempt: string) =>
-  Object.entries(SIZES).filter(([size]) => PROVE || (size === 'large') === (attempt === 'was refused'))
-reportCounts(import.meta.filename, { 'kinds of saves': attempts.flatMap(sizesOf).length })
+const cases = PLACES.flatMap(({ where, make }) =>
+  attempts.flatMap((attempt) =>
+    Object.entries(SIZES)
+      .filter(([size]) => PROVE || occurs(where, attempt, size))
+      .map(([size, length]) => ({ where, make, attempt, size, length })),
+  ),
+)
+reportCounts(import.meta.filename, { 'kinds of saves': cases.length })
 
-describe.each(attempts)('a recovery of a commit that %s', (attempt) => {
-  it.each(sizesOf(attempt))(
-    'is killed right before and right after each of its requests, and the save of %s content is in the document once',
-    async (_, size) => {
+/** Each kind in a folder, and one in each bucket; `npm run prove` has all everywhere. */
+function occurs(where: string, attempt: keyof typeof ATTEMPTS, size: string): boolean {
+  if ((size === 'large') !== (attempt === 'was refused')) return false
+  return where === 'in a folder' || attempt === 'never arrived, as nobody knows'
+}
+
+describe('a process that recovers a commit', () => {
+  for (const { where, make, attempt, size, length } of cases) {
+    it(`that ${attempt}, of ${size} content ${where}, is killed right before and right after each of its requests, and the save is in the document once`, async () => {
       let died = 0
       for (let request = 1; ; request++) {
-        const finished = await trial(attempt, size, { request, when: 'before' })
+        const finished = await trial(await make(), attempt, length, { request, when: 'before' })
         if (finished) break
         died++
-        expect(await trial(attempt, size, { request, when: 'after' })).toBe(false)
+        expect(await trial(await make(), attempt, length, { request, when: 'after' })).toBe(false)
       }
       expect(died).toBeGreaterThanOrEqual(attempt === 'landed without an answer' ? 1 : 2)
-    },
-  )
+    })
+  }
 })
