@@ -6,7 +6,6 @@
 // A schedule that breaks a promise is told in full, and its seed replays it exactly.
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { setFlagsFromString } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import { bundleSimulation } from './simulation-bundle.mjs'
 
@@ -14,9 +13,6 @@ const CHUNK = 25 // schedules that a worker plays at a time
 const TOLD = 3 // stories; of further failures only the seed and what is wrong
 const FULL = 100_000
 const YOUNG_MB = 64 // what one schedule leaves behind is garbage when the next begins: collected less often, less of it is moved
-
-// Every core has a worker: threads that help one of them to collect its young generation take from the others more than they spare it.
-setFlagsFromString('--no-parallel-scavenge')
 
 const say = (line) => process.stderr.write(`${line}\n`)
 
