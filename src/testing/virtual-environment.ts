@@ -123,7 +123,6 @@ export class VirtualTime {
 interface Timer {
   /** On the machine's monotonic clock. */
   readonly at: number
-  readonly order: number
   readonly fire: () => void
 }
 
@@ -140,8 +139,9 @@ export class VirtualMachine implements Environment {
   readonly #time: VirtualTime
   readonly #rate: number
   readonly #timers = new Set<Timer>()
+  /** The one that is due first, if that is known. */
+  #first: Timer | undefined
   readonly #waiting: (() => void)[] = []
-  #order = 0
   /** The clocks as they stood at `#since`, from where they run. */
   #monotonic = 0
   #wall: number
@@ -165,9 +165,11 @@ export class VirtualMachine implements Environment {
   }
 
   timer(ms: number, fire: () => void): () => void {
-    const timer = { at: this.monotonic() + Math.max(0, ms), order: this.#order++, fire }
+    const timer = { at: this.monotonic() + Math.max(0, ms), fire }
+    const first = this.#next()
+    if (first === undefined || timer.at < first.at) this.#first = timer
     this.#timers.add(timer)
-    return () => void this.#timers.delete(timer)
+    return () => this.#remove(timer)
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
@@ -238,17 +240,19 @@ export class VirtualMachine implements Environment {
   fireNext(): void {
     const next = this.#next()
     if (next === undefined) return
-    this.#timers.delete(next)
+    this.#remove(next)
     next.fire()
   }
 
+  #remove(timer: Timer): void {
+    this.#timers.delete(timer)
+    if (this.#first === timer) this.#first = undefined
+  }
+
   #next(): Timer | undefined {
-    let first: Timer | undefined
-    for (const timer of this.#timers) {
-      if (first === undefined || timer.at < first.at || (timer.at === first.at && timer.order < first.order))
-        first = timer
-    }
-    return first
+    if (this.#first !== undefined) return this.#first
+    for (const timer of this.#timers) if (this.#first === undefined || timer.at < this.#first.at) this.#first = timer // of two, who came first
+    return this.#first
   }
 
   #passed(): number {

@@ -5,7 +5,7 @@ import { type Content, type Edit, edited, FOREIGN_BODIES, KEYED_MATTER, type Mad
 import type { Call } from './profiles.ts'
 import { NAME, type Process, type Scene } from './scene.ts'
 
-const BATCH = [2, 5] as const
+const BATCH = [2, 6] as const
 
 type Held = LockedDocument<Content, Edit>
 
@@ -27,7 +27,7 @@ export async function visit(scene: Scene, process: Process): Promise<void> {
 
 const CALLS: Record<Call, (scene: Scene, process: Process) => Promise<unknown>> = {
   async commit(scene, { name, document }) {
-    if (!scene.mayChange(1)) return
+    if (!scene.mayChange()) return
     const mark = scene.nextMark
     await scene.call(name, 'commit', mark, true, async (attempt) => {
       const now = await document.read()
@@ -36,14 +36,13 @@ const CALLS: Record<Call, (scene: Scene, process: Process) => Promise<unknown>> 
     })
   },
   async commitAny(scene, process) {
-    if (scene.mayChange(1)) await commitAny(scene, process)
+    if (scene.mayChange()) await commitAny(scene, process)
   },
   async update(scene, process) {
-    if (scene.mayChange(1)) await update(scene, process)
+    if (scene.mayChange()) await update(scene, process)
   },
   async batch(scene, process) {
-    const size = scene.dice.between(BATCH)
-    if (!scene.mayChange(size)) return
+    const size = batchSize(scene)
     await Promise.all(
       Array.from({ length: size }, () =>
         scene.dice.chance(0.75) ? update(scene, process) : commitAny(scene, process),
@@ -51,12 +50,11 @@ const CALLS: Record<Call, (scene: Scene, process: Process) => Promise<unknown>> 
     )
   },
   async batchAny(scene, process) {
-    const size = scene.dice.between(BATCH)
-    if (!scene.mayChange(size)) return
+    const size = batchSize(scene)
     await Promise.all(Array.from({ length: size }, () => commitAny(scene, process)))
   },
   async rollback(scene, { name, document }) {
-    if (!scene.mayChange(1)) return
+    if (!scene.mayChange()) return
     const mark = scene.nextMark
     await scene.call(name, 'rollback', mark, true, async () =>
       made(await document.rollback(`current~${scene.dice.between([1, 2])}`, { message: mark })),
@@ -89,7 +87,7 @@ const CALLS: Record<Call, (scene: Scene, process: Process) => Promise<unknown>> 
     })
   },
   async push(scene, process) {
-    if (scene.mayChange(1)) await push(scene, process)
+    if (scene.mayChange()) await push(scene, process)
   },
   async delete(scene, { name, document }) {
     const mark = scene.nextMark
@@ -193,7 +191,7 @@ export async function hold(scene: Scene, process: Process): Promise<void> {
 async function workUnder(scene: Scene, process: Process, held: Held, jobs: number): Promise<void> {
   const { profile } = scene
   if (jobs === 0) await process.machine.sleep(scene.dice.upTo(profile.thinkMs))
-  for (let left = jobs; left > 0 && scene.mayChange(1); left--) {
+  for (let left = jobs; left > 0 && scene.mayChange(); left--) {
     await process.machine.sleep(scene.dice.upTo(profile.thinkMs))
     if (scene.dice.chance(profile.remove)) {
       await removeUnder(scene, process, held)
@@ -202,7 +200,7 @@ async function workUnder(scene: Scene, process: Process, held: Held, jobs: numbe
     const committing = commitUnder(scene, process, held)
     if (left > 1 || !scene.dice.chance(profile.impatient)) await committing
   }
-  if (!scene.dice.chance(0.05) || !scene.mayChange(1)) return
+  if (!scene.dice.chance(0.05) || !scene.mayChange()) return
   // As a child process under the same owner id does.
   await scene.call(process.name, 'lockedBy', '', false, async () => {
     const borrowed = await process.document.lockedBy(held.owner)
@@ -234,6 +232,11 @@ async function release(scene: Scene, { name }: Process, held: Held): Promise<voi
   await scene.call(name, 'release', '', false, async () => ({
     detail: (await held.release()) ? 'held to the end' : 'lost',
   }))
+}
+
+/** As many as there is room for. */
+function batchSize(scene: Scene): number {
+  return Math.max(0, Math.min(scene.dice.between(BATCH), scene.room))
 }
 
 /** @param seen False: it does not know what it replaces. */

@@ -84,10 +84,17 @@ export class Scene {
     )
   }
 
-  /** Whether so many more changes can begin without there being too many in the end. */
-  mayChange(count: number): boolean {
-    const underWay = this.attempts.filter(({ change, answered }) => change && answered === undefined).length
-    return this.#acknowledged + underWay + count <= MOST_COMMITS - LAST_COMMITS
+  /** How many more changes can begin without there being too many in the end. What the dead began is acknowledged to nobody. */
+  get room(): number {
+    const dead = new Set(this.processes.filter((process) => process.dead).map(({ name }) => name))
+    let underWay = 0
+    for (const { change, answered, actor } of this.attempts)
+      if (change && answered === undefined && !dead.has(actor)) underWay++
+    return MOST_COMMITS - LAST_COMMITS - this.#acknowledged - underWay
+  }
+
+  mayChange(): boolean {
+    return this.room > 0
   }
 
   get nextMark(): string {
