@@ -197,6 +197,7 @@ async function workUnder(scene: Scene, process: Process, held: Held, jobs: numbe
       await removeUnder(scene, process, held)
       continue
     }
+    if (!scene.mayChange()) break // others went on while it thought
     const committing = commitUnder(scene, process, held)
     if (left > 1 || !scene.dice.chance(profile.impatient)) await committing
   }
@@ -204,7 +205,7 @@ async function workUnder(scene: Scene, process: Process, held: Held, jobs: numbe
   // As a child process under the same owner id does.
   await scene.call(process.name, 'lockedBy', '', false, async () => {
     const borrowed = await process.document.lockedBy(held.owner)
-    await commitUnder(scene, process, borrowed)
+    if (scene.mayChange()) await commitUnder(scene, process, borrowed)
     await borrowed.release()
     return undefined
   })
