@@ -153,9 +153,15 @@ export function formatS3Address(settings: S3Settings): string {
   return formatBucketAddress('s3', settings)
 }
 
+/**
+ * The hosts of S3 itself: regional, dual-stack, FIPS, access points, VPC endpoints. Machines, load balancers and gateways of anybody's end in
+ * `amazonaws.com` as well. https://docs.aws.amazon.com/general/latest/gr/s3.html
+ */
+const OF_S3 = /(^|\.)s3(-[a-z0-9-]+)?(\.dualstack)?(\.[a-z]+(-[a-z]+)+-\d+)?(\.vpce)?\.amazonaws\.com(\.cn)?$/
+
 /** Whether another service than AWS may answer: one that has to prove that it honours conditional writes. */
 export function isForeignService({ endpoint, client }: S3Settings): boolean {
   if (client !== undefined) return client.config?.isCustomEndpoint === true
   const asked = endpoint ?? process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL // the SDK heeds these, too
-  return isForeignEndpoint(asked, /\.amazonaws\.com(\.cn)?$/)
+  return isForeignEndpoint(asked, OF_S3)
 }

@@ -361,15 +361,4 @@ describe('a lock in a store on an endpoint of its own', () => {
     await doc.withLock({ operation }, (held) => held.commit(3))
     expect(server.takeRequests()).toHaveLength(5)
   })
-
-  it.each([
-    [{}, false],
-    [{ endpoint: 'https://s3.eu-west-1.amazonaws.com' }, false],
-    [{ endpoint: 'https://bucket.vpce-1a2b.s3.eu-west-1.vpce.amazonaws.com' }, false],
-    [{ endpoint: 'https://minio.example' }, true],
-    [{ endpoint: 'https://amazonaws.com.example' }, true],
-    [{ endpoint: 'https://minio.example', conditionalWrites: 'trusted' }, false],
-  ] as const)('needs a proof only where it is not AWS: %j', (options, needed) => {
-    expect(s3Store({ bucket: 'state', ...options }).capabilities.proofNeeded).toBe(needed)
-  })
 })
