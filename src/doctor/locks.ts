@@ -123,14 +123,15 @@ export async function raceAcquisitions(bench: LockBench, onRound: () => void): P
     const claims = Array.from({ length: bench.writers }, () => bench.newRecord(0n))
     const contenders = await Promise.all(claims.map((claim) => acquire(bench, key, claim)))
     const now = await bench.read(key)
-    const grew = now?.record.fence === freed.written.record.fence + 1n
+    const grew = now !== undefined && now.record.fence > freed.written.record.fence
     const after = standing(
       now,
       claims.map(({ token }) => token),
       freed.written,
     )
-    // A fence that did not grow by one would let a former holder in.
-    judge.note(contenders, after.stands === 'contender' && !grew ? { stands: 'before' } : after)
+    if (isFreedBetween(contenders)) judge.note([], { stands: 'foreign' })
+    // A fence that did not grow would let a former holder in.
+    else judge.note(contenders, after.stands === 'contender' && !grew ? { stands: 'before' } : after)
     onRound()
   }
   const last = await bench.read(key)
@@ -177,6 +178,14 @@ export async function lateChange(bench: LockBench): Promise<Finding> {
     verdict: 'ok',
     says: 'Changes of a lock record that was replaced are refused, and readers see the last one.',
   }
+}
+
+/** Whether somebody else, such as another doctor, freed the lock between the claims that won: that counts the fence up, too. */
+function isFreedBetween(contenders: readonly Contender<StoredLock>[]): boolean {
+  const fences = contenders.flatMap((one) => (one.outcome === 'won' ? [one.written.record.fence] : []))
+  fences.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
+  const [, ...later] = fences
+  return later.length > 0 && later.every((fence, n) => fence - fences[n]! > 1n)
 }
 
 async function acquire(bench: LockBench, key: LockKey, claimed: LockRecord): Promise<Contender<StoredLock>> {
