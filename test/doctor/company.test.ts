@@ -54,4 +54,39 @@ describe('a run of doctor beside another', () => {
     })
     expect(report.verdict).toBe('unproven')
   })
+
+  it('looks again at a changed object that the other has changed once more, and keeps its proof', async () => {
+    const store = memoryStore()
+    await doctor({ store, rounds: ROUNDS })
+    const once = await doctor({ store: movedBeside(store, 1), rounds: ROUNDS })
+    expect(found(once, 'conditional-read')).toMatchObject({ verdict: 'ok' })
+    const always = await doctor({ store: movedBeside(store, Number.POSITIVE_INFINITY), rounds: ROUNDS })
+    expect(found(always, 'conditional-read')).toMatchObject({
+      verdict: 'unknown',
+      says: expect.stringContaining('somebody else was at work'),
+    })
+    expect(always).toMatchObject({ verdict: 'unproven', remembered: true })
+    expect(await store.get(proofKey(store.address))).toBeDefined()
+  })
 })
+
+/** A store in which another doctor moves the probe that a reader knows an earlier version of, so many times. */
+function movedBeside(good: ObjectStore, times: number): ObjectStore {
+  let looks = 0
+  return {
+    address: good.address,
+    capabilities: good.capabilities,
+    async get(key, options) {
+      // Every second look comes after a change: the first finds the version that is known.
+      if (options?.unlessToken !== undefined && ++looks % 2 === 0 && looks / 2 <= times) {
+        const now = await good.get(key)
+        if (typeof now === 'object') await good.put(key, Buffer.from(`of another ${looks}`), { ifMatch: now.token })
+      }
+      return await good.get(key, options)
+    },
+    put: (key, body, condition, options) => good.put(key, body, condition, options),
+    delete: (keys, options) => good.delete(keys, options),
+    list: (prefix, options) => good.list(prefix, options),
+    close: () => good.close(),
+  }
+}
