@@ -1,4 +1,4 @@
-import { clockFinding, connectionFinding } from '../core/driver-inspection.ts'
+import { clockFinding, connectionFinding, isAboutStore } from '../core/driver-inspection.ts'
 import type { Finding } from '../core/inspection.ts'
 import { PROBES } from '../core/proof.ts'
 import type { S3Answered, S3Question } from './client.ts'
@@ -138,8 +138,7 @@ function lifecycle({ found }: Answer, { prefix }: S3Settings): Judged {
     const { And, Tag } = rule.Filter ?? {}
     if (Tag !== undefined || (And?.Tags ?? []).length > 0) continue // keelstate's objects bear none
     const under = rule.Filter?.Prefix ?? And?.Prefix ?? rule.Prefix ?? ''
-    if (!under.startsWith(prefix) && !prefix.startsWith(under)) continue
-    if (under.startsWith(`${prefix}doctor/`) || under.startsWith(prefix + PROBES)) continue
+    if (!isAboutStore(under, prefix)) continue
     const name = rule.ID === undefined ? 'A lifecycle rule' : `The lifecycle rule ${rule.ID}`
     const todo =
       'Take the prefix of the store out of it: keelstate never deletes a head or a lock, and prune deletes what is not needed.'

@@ -203,6 +203,22 @@ describe('the settings of a bucket', () => {
     expect(await verdicts({ lifecycle }, 'lifecycle')).toBe(verdict)
   })
 
+  it('of a store at the root of its bucket are not those of what lies beside it', async () => {
+    const expires = (prefix: string) => ({
+      lifecycle: rule(`<Filter><Prefix>${prefix}</Prefix></Filter><Expiration><Days>1</Days></Expiration>`),
+    })
+    for (const [prefix, verdict] of [
+      ['logs/', 'ok'],
+      ['heads/', 'unsafe'],
+    ] as const) {
+      server.createBucket('state', { settings: expires(prefix) })
+      const findings: Finding[] = []
+      for await (const finding of open({ prefix: '' }).inspect!()) findings.push(finding)
+      expect(findings).toContainEqual(expect.objectContaining({ check: 'lifecycle', verdict }))
+      server.removeBucket('state')
+    }
+  })
+
   it('are fine without a lifecycle rule', async () => {
     expect(await verdicts({}, 'lifecycle')).toBe('ok')
   })
