@@ -40,11 +40,12 @@ export interface DoctorReport {
    */
   verdict: 'safe' | 'unsafe' | 'unproven'
   findings: Finding[]
-  /** The proof is kept in the store, so that locks are let in. */
+  /** The proof is kept in the store, so that locks are let in. Of fewer than 10 rounds none is kept. */
   remembered: boolean
 }
 
 const AN_HOUR_MS = 60 * 60 * 1_000
+const LEAST_ROUNDS = 10 // a service where a race in five has two winners passes fewer than that too often to be let locks in for good
 
 /** What proves that a store does what keelstate rests on. Everything else is advice. */
 const MECHANISM = [
@@ -186,6 +187,10 @@ async function remember(parts: ExamineParts, bench: Bench, findings: Finding[], 
     }
     if (known !== undefined) return true
     if (!proven) return false
+    if (rounds < LEAST_ROUNDS) {
+      findings.push(tooShort(parts))
+      return false
+    }
     const at = new Date(environment.now()).toISOString()
     await bench.write(key, encodeProof({ address: store.address, at, writers, rounds }), { ifAbsent: true })
     return (await readProof(store, { signal: bench.signal })) !== undefined
@@ -197,6 +202,15 @@ async function remember(parts: ExamineParts, bench: Bench, findings: Finding[], 
       says: `What was found out could not be kept in the store: ${error.message}`,
     })
     return false
+  }
+}
+
+function tooShort({ store, rounds }: ExamineParts): Finding {
+  return {
+    check: 'proof',
+    verdict: store.capabilities.proofNeeded === true ? 'warning' : 'ok',
+    says: `This run is not remembered: writers raced in ${rounds} rounds, and ${LEAST_ROUNDS} are the fewest that are.`,
+    todo: `Run it with ${LEAST_ROUNDS} rounds or more.`,
   }
 }
 

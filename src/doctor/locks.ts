@@ -148,24 +148,28 @@ export async function lateChange(bench: LockBench): Promise<Finding> {
   const second = bench.newRecord((first?.record.fence ?? 0n) + 1n)
   const changed = await bench.write(key, first, second)
   const readers = await Promise.all(Array.from({ length: READERS }, () => bench.read(key)))
-  if (changed.outcome !== 'won')
-    return {
-      check,
-      verdict: 'unknown',
-      says: 'A request was not answered, or somebody else is at work on the same probe.',
-      todo: 'Run it again.',
-    }
+  const undecided: Finding = {
+    check,
+    verdict: 'unknown',
+    says: 'A request was not answered, or somebody else is at work on the same probe.',
+    todo: 'Run it again.',
+  }
+  if (changed.outcome !== 'won') return undecided
   if (readers.some((read) => read === undefined || read.record.token === first?.record.token))
     return { check, verdict: 'unsafe', says: 'A reader did not see a change that had been made before it asked.', todo }
-  const late = await bench.write(key, first, bench.newRecord(second.fence))
+  const third = bench.newRecord(second.fence)
+  const late = await bench.write(key, first, third)
   const now = await bench.read(key)
-  if (late.outcome === 'won')
+  if (late.outcome === 'won' || now?.record.token === third.token)
     return { check, verdict: 'unsafe', says: 'A change of a lock record that had been replaced was carried out.', todo }
+  if (late.outcome === 'unknown') return undecided
   for (const differs of [{ owner: bench.newId() }, { token: bench.newId() }, { fence: second.fence + 7n }]) {
     const base = { ...now!, record: { ...now!.record, ...differs } }
     // Lock stores that go by the version of an object need not look at the record.
     if (now?.version !== undefined) break
-    if ((await bench.write(key, base, bench.newRecord(second.fence))).outcome === 'won')
+    const { outcome } = await bench.write(key, base, bench.newRecord(second.fence))
+    if (outcome === 'unknown') return undecided
+    if (outcome === 'won')
       return {
         check,
         verdict: 'unsafe',

@@ -18,7 +18,7 @@ afterEach(() => rm(join(folder, '..'), { recursive: true, force: true }))
 
 describe('a store in a folder', () => {
   it('is proven like any other, and asked for its disk', async () => {
-    const report = await doctor({ store: `file:${folder}`, rounds: 3 })
+    const report = await doctor({ store: `file:${folder}`, rounds: 10 })
     expect(report).toMatchObject({ verdict: 'safe', remembered: true, store: `file:${folder}` })
     expect(report.findings.map(({ check }) => check)).toEqual(
       expect.arrayContaining(['file-system', 'folder-access', 'free-space']),

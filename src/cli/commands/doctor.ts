@@ -6,7 +6,7 @@ import { redactAddress } from '../redact.ts'
 import { columns, count, shown } from '../text.ts'
 
 const options = {
-  rounds: { type: 'string', value: 'N', help: 'how often writers race; default 25' },
+  rounds: { type: 'string', value: 'N', help: 'how often writers race; default 25, fewer than 10 are not remembered' },
   writers: { type: 'string', value: 'N', help: 'how many of them at once, 8 to 64; default 8' },
 } as const
 

@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest'
+import { KeelstateError } from '../../src/core/errors.ts'
+import { proofKey } from '../../src/core/proof.ts'
+import { type DoctorReport, doctor, type Finding, type ObjectStore } from '../../src/index.ts'
+import { memoryStore } from '../../src/memory/index.ts'
+
+const found = ({ findings }: DoctorReport, check: string): Finding | undefined =>
+  findings.find((finding) => finding.check === check)
+
+/** A store of a service that has to prove itself, which does some things in its own way. */
+function service(good: ObjectStore, own: Partial<ObjectStore> = {}): ObjectStore {
+  return {
+    address: good.address,
+    capabilities: { ...good.capabilities, proofNeeded: true },
+    get: (key, options) => good.get(key, options),
+    put: (key, body, condition, options) => good.put(key, body, condition, options),
+    delete: (keys, options) => good.delete(keys, options),
+    list: (prefix, options) => good.list(prefix, options),
+    close: () => good.close(),
+    ...own,
+  }
+}
+
+describe('what doctor found out', () => {
+  it('is not remembered of fewer than ten rounds, and the report says so', async () => {
+    const good = memoryStore()
+    const short = await doctor({ store: service(good), rounds: 9 })
+    expect(short).toMatchObject({ verdict: 'safe', remembered: false })
+    expect(found(short, 'proof')).toMatchObject({
+      verdict: 'warning',
+      says: expect.stringContaining('9 rounds'),
+      todo: expect.stringContaining('10 rounds'),
+    })
+    expect(await good.get(proofKey(good.address))).toBeUndefined()
+    const long = await doctor({ store: service(good), rounds: 10 })
+    expect(long).toMatchObject({ verdict: 'safe', remembered: true })
+    expect(found(long, 'proof')).toBeUndefined()
+    expect(await doctor({ store: service(good), rounds: 1 })).toMatchObject({ remembered: true })
+  })
+
+  it('is no pass where a service lists the first page for ever, and comes to an end', async () => {
+    const good = memoryStore()
+    const list: ObjectStore['list'] = (prefix, { cursor: _, ...options } = {}) => good.list(prefix, options)
+    const report = await doctor({ store: service(good, { list }), rounds: 10 })
+    expect(report).toMatchObject({ verdict: 'unsafe', remembered: false })
+    expect(found(report, 'list-after-write')).toMatchObject({
+      verdict: 'unsafe',
+      says: expect.stringContaining('every object once'),
+    })
+  })
+
+  it('is no pass where the one write of a check was never answered', async () => {
+    const good = memoryStore()
+    let asked = false
+    const answersAgain = service(good, {
+      async get(key, options) {
+        asked = options?.unlessToken !== undefined
+        return asked ? 'unchanged' : await good.get(key, options)
+      },
+      async put(key, body, condition, options) {
+        const token = await good.put(key, body, condition, options)
+        if (asked) throw new KeelstateError('Unavailable', { key, message: 'The answer was lost.' })
+        return token
+      },
+    })
+    const report = await doctor({ store: answersAgain, rounds: 10 })
+    expect(report).toMatchObject({ verdict: 'unproven', remembered: false })
+    expect(found(report, 'conditional-read')).toMatchObject({ verdict: 'unknown' })
+  })
+})
