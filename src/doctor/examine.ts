@@ -3,9 +3,9 @@ import { KeelstateError, throwIfAborted } from '../core/errors.ts'
 import { hex } from '../core/header.ts'
 import type { Finding, Inspectable } from '../core/inspection.ts'
 import { readMarker } from '../core/marker.ts'
-import { encodeProof, proofKey, readProof } from '../core/proof.ts'
+import { encodeProof, type Proof, proofKey, readProof } from '../core/proof.ts'
 import type { Limits } from '../core/retry.ts'
-import type { CallOptions, ObjectStore } from '../core/store.ts'
+import type { CallOptions, ObjectKey, ObjectStore } from '../core/store.ts'
 import type { LockStore } from '../locking/index.ts'
 import { Bench } from './bench.ts'
 import { listAfterWrite, wholeBodies } from './contents.ts'
@@ -40,7 +40,7 @@ export interface DoctorReport {
    */
   verdict: 'safe' | 'unsafe' | 'unproven'
   findings: Finding[]
-  /** The proof is kept in the store, so that locks are let in. Of fewer than 10 rounds none is kept. */
+  /** A proof lies in the store, so that locks are let in; also one that could not be taken back. Of fewer than 10 rounds none is kept. */
   remembered: boolean
 }
 
@@ -178,14 +178,11 @@ async function credentials(place: Inspectable, signal: AbortSignal | undefined):
 async function remember(parts: ExamineParts, bench: Bench, findings: Finding[], proven: boolean): Promise<boolean> {
   const { store, environment, writers, rounds } = parts
   const key = proofKey(store.address)
+  const read = () => bench.deadline().repeat('doctor.read', key, 0, (call) => readProof(store, call))
   const disproven = findings.some(({ check, verdict }) => MECHANISM.includes(check) && verdict === 'unsafe')
+  if (disproven) return !(await isTakenBack(bench, key, read, findings))
   try {
-    const known = await readProof(store, { signal: bench.signal })
-    if (disproven) {
-      if (known !== undefined) await bench.remove([key])
-      return false
-    }
-    if (known !== undefined) return true
+    if ((await read()) !== undefined) return true
     if (!proven) return false
     if (rounds < LEAST_ROUNDS) {
       findings.push(tooShort(parts))
@@ -193,13 +190,35 @@ async function remember(parts: ExamineParts, bench: Bench, findings: Finding[], 
     }
     const at = new Date(environment.now()).toISOString()
     await bench.write(key, encodeProof({ address: store.address, at, writers, rounds }), { ifAbsent: true })
-    return (await readProof(store, { signal: bench.signal })) !== undefined
+    return (await read()) !== undefined
   } catch (error) {
     if (!KeelstateError.is(error) || error.code === 'Aborted') throw error
     findings.push({
       check: 'proof',
       verdict: 'warning',
       says: `What was found out could not be kept in the store: ${error.message}`,
+    })
+    return false
+  }
+}
+
+/** Whether no proof lets locks in any more; what is in the way is told. */
+async function isTakenBack(
+  bench: Bench,
+  key: ObjectKey,
+  read: () => Promise<Proof | undefined>,
+  findings: Finding[],
+): Promise<boolean> {
+  try {
+    if ((await read()) !== undefined) await bench.remove([key])
+    return true
+  } catch (error) {
+    if (!KeelstateError.is(error) || error.code === 'Aborted') throw error
+    findings.push({
+      check: 'proof',
+      verdict: 'unsafe',
+      says: `The proof of an earlier run may still let locks in: it could not be taken back. ${error.message}`,
+      todo: `Delete ${key} below the store's prefix, or run doctor with credentials that may delete it.`,
     })
     return false
   }

@@ -67,4 +67,42 @@ describe('what doctor found out', () => {
     expect(report).toMatchObject({ verdict: 'unproven', remembered: false })
     expect(found(report, 'conditional-read')).toMatchObject({ verdict: 'unknown' })
   })
+
+  it('is taken back when it was wrong, and told of with what to delete when that is not allowed', async () => {
+    const good = memoryStore()
+    const key = proofKey(good.address)
+    await doctor({ store: service(good), rounds: 10 })
+    const overwrites: Partial<ObjectStore> = {
+      async put(key, body, condition, options) {
+        const now = await good.get(key)
+        if ('ifAbsent' in condition || typeof now !== 'object') return await good.put(key, body, condition, options)
+        return await good.put(key, body, { ifMatch: now.token }, options)
+      },
+    }
+    const denies: Partial<ObjectStore> = {
+      async delete() {
+        throw new KeelstateError('AccessDenied', { message: 'These credentials may not delete.' })
+      },
+    }
+    const kept = await doctor({ store: service(good, { ...overwrites, ...denies }), rounds: 10 })
+    expect(kept).toMatchObject({ verdict: 'unsafe', remembered: true })
+    expect(found(kept, 'proof')).toMatchObject({ verdict: 'unsafe', todo: expect.stringContaining(key) })
+    expect(await good.get(key)).toBeDefined()
+    const taken = await doctor({ store: service(good, overwrites), rounds: 10 })
+    expect(taken).toMatchObject({ verdict: 'unsafe', remembered: false })
+    expect(await good.get(key)).toBeUndefined()
+  })
+
+  it('is asked for again when an answer is lost', async () => {
+    const good = memoryStore()
+    const key = proofKey(good.address)
+    await doctor({ store: service(good), rounds: 10 })
+    let lost = 0
+    const get: ObjectStore['get'] = async (name, options) => {
+      if (name === key && lost++ === 0) throw new KeelstateError('Unavailable', { message: 'No answer came.' })
+      return await good.get(name, options)
+    }
+    expect(await doctor({ store: service(good, { get }), rounds: 10 })).toMatchObject({ remembered: true })
+    expect(lost).toBeGreaterThan(0)
+  })
 })
