@@ -8,8 +8,8 @@ const ENOUGH = 3 // rounds of one fault after which no more are needed to say so
 export type Contender<T> =
   | { readonly outcome: 'won'; readonly written: T }
   | { readonly outcome: 'refused' }
-  /** It may have been executed. */
-  | { readonly outcome: 'unknown' }
+  /** It may have been executed. `conflict`: the service did answer, that the write met another one, as it may say to those that it refuses. */
+  | { readonly outcome: 'unknown'; readonly conflict?: boolean }
 
 /**
  * Makes one conditional write, once: only what certainly had no effect is sent again.
@@ -28,7 +28,8 @@ export async function contend<T>(
       if (KeelstateError.is(error, 'PreconditionFailed') || KeelstateError.is(error, 'NotFound'))
         return { outcome: 'refused' }
       if (deadline.aborted || !isTransient(error)) throw error
-      if (!isNotExecuted(error)) return { outcome: 'unknown' }
+      if (!isNotExecuted(error))
+        return { outcome: 'unknown', conflict: KeelstateError.is(error) && error.details.status === 409 }
       if (deadline.left <= 0) throw error
       await deadline.backoff(error)
     }
@@ -57,12 +58,13 @@ export class RaceJudge {
     this.rounds++
     const winners = contenders.flatMap(({ outcome }, number) => (outcome === 'won' ? [number] : []))
     const unknown = contenders.some(({ outcome }) => outcome === 'unknown')
-    if (unknown) this.#unknown++
+    const unanswered = contenders.some((one) => one.outcome === 'unknown' && one.conflict !== true)
     if (winners.length > 1) this.#doubles++
     else if (after.stands === 'foreign') this.#foreign++
     else if (winners.length === 1) {
       if (after.stands !== 'contender' || after.number !== winners[0]) this.#lost++
-    } else if (unknown) return
+      else if (unanswered) this.#unknown++ // whoever had no answer may have been let in before
+    } else if (unknown) this.#unknown++
     else if (after.stands === 'contender') this.#silent++
     else this.#denied++
   }
