@@ -50,6 +50,11 @@ export class Bench {
     return `${this.#folder}${String(this.#next++).padStart(6, '0')}`
   }
 
+  /** A new name below which nothing stands, and where a service that honours conditions lets nothing be replaced. */
+  newAbsentKey(): ObjectKey {
+    return `doctor/absent-${hex(this.environment.randomBytes(8))}`
+  }
+
   newBody(): Uint8Array {
     return this.environment.randomBytes(BODY_BYTES)
   }

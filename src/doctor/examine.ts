@@ -1,5 +1,5 @@
 import type { Environment } from '../core/environment.ts'
-import { KeelstateError, throwIfAborted } from '../core/errors.ts'
+import { KeelstateError, printable, throwIfAborted } from '../core/errors.ts'
 import { hex } from '../core/header.ts'
 import type { Finding, Inspectable } from '../core/inspection.ts'
 import { readMarker } from '../core/marker.ts'
@@ -156,9 +156,16 @@ async function inspect(place: Inspectable, findings: Finding[], signal: AbortSig
     for await (const finding of place.inspect({ signal })) findings.push(finding)
   } catch (error) {
     if (KeelstateError.is(error, 'Aborted')) throw error
-    const why = error instanceof Error ? error.message : String(error)
-    findings.push({ check: 'settings', verdict: 'unknown', says: `The settings could not be asked for: ${why}` })
+    const says = `The settings could not be asked for: ${failureOf(error)}`
+    findings.push({ check: 'settings', verdict: 'unknown', says })
   }
+}
+
+/** What a client says of itself is not repeated: it may hold the command that gives credentials, or what was signed. */
+function failureOf(error: unknown): string {
+  if (KeelstateError.is(error)) return error.message
+  const { code, name } = Object(error) as { code?: unknown; name?: unknown }
+  return `the client failed (${printable(String(code ?? name ?? 'unknown'), 60)}).`
 }
 
 async function credentials(place: Inspectable, signal: AbortSignal | undefined): Promise<Finding | undefined> {

@@ -7,8 +7,6 @@ import { RaceJudge } from './race.ts'
 
 /** The one object of doctor that is moved, never deleted. It stays: 64 bytes. */
 const MOVED: ObjectKey = 'doctor/probe'
-/** Never created by a service that honours conditions. */
-const ABSENT: ObjectKey = 'doctor/absent'
 
 /** The moved probe as it stands; made when this is the first run here, by writers that race. */
 async function movedProbe(bench: Bench): Promise<{ standing: StoredObject; created?: Finding }> {
@@ -70,23 +68,16 @@ export async function updateRefused(bench: Bench): Promise<Finding> {
   if (late.outcome === 'won' || same(now?.bytes, lateBody))
     return { check, verdict: 'unsafe', says: 'A write on a version that had been replaced was carried out.', todo }
   if (late.outcome === 'unknown' || !same(now?.bytes, body)) return undecided(check)
-  if ((await bench.read(ABSENT)) === undefined) {
-    const nowhere = await bench.write(ABSENT, bench.newBody(), { ifMatch: moved.written })
-    if (nowhere.outcome === 'won' || (await bench.read(ABSENT)) !== undefined)
-      return {
-        check,
-        verdict: 'unsafe',
-        says: 'A write on a version of an object that does not exist created it.',
-        todo,
-      }
-  } else {
+  const absent = bench.newAbsentKey()
+  const nowhere = await bench.write(absent, bench.newBody(), { ifMatch: moved.written })
+  if (nowhere.outcome === 'won' || (await bench.read(absent)) !== undefined)
     return {
       check,
       verdict: 'unsafe',
-      says: 'An earlier run found that a write on a version of an object that does not exist created it.',
+      says: 'A write on a version of an object that does not exist created it.',
       todo,
     }
-  }
+  if (nowhere.outcome === 'unknown') return undecided(check)
   return {
     check,
     verdict: 'ok',

@@ -105,4 +105,50 @@ describe('what doctor found out', () => {
     expect(await doctor({ store: service(good, { get }), rounds: 10 })).toMatchObject({ remembered: true })
     expect(lost).toBeGreaterThan(0)
   })
+
+  it('holds of a service that answers a loser that its write met another one (409)', async () => {
+    const good = memoryStore()
+    let conflicts = 0
+    const put: ObjectStore['put'] = async (key, body, condition, options) => {
+      try {
+        return await good.put(key, body, condition, options)
+      } catch (error) {
+        if (!KeelstateError.is(error, 'PreconditionFailed') || ++conflicts % 3 === 0) throw error
+        throw new KeelstateError('Unavailable', { key, message: 'It met another operation.', details: { status: 409 } })
+      }
+    }
+    const report = await doctor({ store: service(good, { put }), rounds: 10 })
+    expect(found(report, 'create-race')).toMatchObject({ verdict: 'ok' })
+    expect(found(report, 'update-race')).toMatchObject({ verdict: 'ok' })
+  })
+
+  it('is not made worse by what a bad service left: a good one that its objects were moved to is safe', async () => {
+    const good = memoryStore()
+    const put: ObjectStore['put'] = async (key, body, condition, options) => {
+      const nothing = (await good.get(key)) === undefined
+      return await good.put(key, body, nothing ? { ifAbsent: true } : condition, options)
+    }
+    const bad = await doctor({ store: service(good, { put }), rounds: 10 })
+    expect(found(bad, 'update-refused')).toMatchObject({
+      verdict: 'unsafe',
+      says: expect.stringContaining('does not exist created it'),
+    })
+    expect(await doctor({ store: service(good), rounds: 10 })).toMatchObject({ verdict: 'safe', remembered: true })
+  })
+
+  it('repeats nothing that a client says of itself, which may hold secrets', async () => {
+    const store = service(memoryStore(), {
+      // biome-ignore lint/correctness/useYield: it fails before
+      async *inspect() {
+        const failure = new Error('Command failed: vault read -token=hvs.secret aws/creds/x')
+        throw Object.assign(failure, { name: 'CredentialsProviderError' })
+      },
+    } as Partial<ObjectStore>)
+    const report = await doctor({ store, rounds: 10 })
+    expect(found(report, 'settings')).toMatchObject({
+      verdict: 'unknown',
+      says: 'The settings could not be asked for: the client failed (CredentialsProviderError).',
+    })
+    expect(JSON.stringify(report)).not.toContain('secret')
+  })
 })
