@@ -184,6 +184,10 @@ async function credentials(place: Inspectable, signal: AbortSignal | undefined):
 /** Keeps the proof where there is none; takes it away when the store turned out to be what it said it was not. */
 async function remember(parts: ExamineParts, bench: Bench, findings: Finding[], proven: boolean): Promise<boolean> {
   const { store, environment, writers, rounds } = parts
+  if (store.capabilities.provable === false) {
+    if (proven) findings.push(unprovable)
+    return false
+  }
   const key = proofKey(store.address)
   const read = () => bench.deadline().repeat('doctor.read', key, 0, (call) => readProof(store, call))
   const disproven = findings.some(({ check, verdict }) => MECHANISM.includes(check) && verdict === 'unsafe')
@@ -229,6 +233,13 @@ async function isTakenBack(
     })
     return false
   }
+}
+
+const unprovable: Finding = {
+  check: 'proof',
+  verdict: 'warning',
+  says: 'What was found out is not remembered: the client has an endpoint of its own, which the address does not say.',
+  todo: "Give the store the endpoint instead of a client, or say conditionalWrites: 'trusted'.",
 }
 
 function tooShort({ store, rounds }: ExamineParts): Finding {

@@ -33,7 +33,7 @@ const OF_AWS_ONLY = ['public-access', 'public-policy', 'tls', 'encryption']
 /** Looks at the bucket's settings, the clock, and whether damaged bodies are refused. */
 export async function* inspectS3(settings: S3Settings, ask: AskS3): AsyncGenerator<Finding> {
   const foreign = isForeignService(settings)
-  const connection = connectionFinding(settings.endpoint)
+  const connection = connectionFinding(settings.destination)
   if (foreign || connection.verdict === 'warning') yield connection
   yield* clock(ask)
   yield await checksums(settings, ask)

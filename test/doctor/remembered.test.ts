@@ -151,4 +151,14 @@ describe('what doctor found out', () => {
     })
     expect(JSON.stringify(report)).not.toContain('secret')
   })
+
+  it('is not remembered of a client with an endpoint of its own, and takes no proof of others back', async () => {
+    const good = memoryStore()
+    const key = proofKey(good.address)
+    const capabilities = { ...good.capabilities, proofNeeded: true, provable: false }
+    const report = await doctor({ store: service(good, { capabilities }), rounds: 10 })
+    expect(report).toMatchObject({ verdict: 'safe', remembered: false })
+    expect(found(report, 'proof')).toMatchObject({ verdict: 'warning', says: expect.stringContaining('endpoint') })
+    expect(await good.get(key)).toBeUndefined()
+  })
 })
