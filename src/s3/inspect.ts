@@ -70,12 +70,11 @@ const PERMISSIONS: Partial<Record<S3Question, string>> = {
 
 async function* clock(ask: AskS3): AsyncGenerator<Finding> {
   const sent = Date.now()
-  const date = await ask('HeadBucket').then(
-    (answered) => answered.date,
-    () => undefined,
-  )
+  // A refusal tells the time, too: not everybody may ask for the bucket.
+  const date = await ask('HeadBucket').then(({ date }) => date, dateOf)
   const finding = clockFinding(date, sent, Date.now(), CLOCK)
   if (finding !== undefined) yield finding
+  else yield { check: 'clock', verdict: 'unknown', says: "The service's answer does not tell its time." }
 }
 
 /** A body whose checksum is wrong has to be refused: it was damaged on its way. */
@@ -224,6 +223,12 @@ function encryption({ found }: Answer): Judged {
     says: 'The bucket has no encryption at rest by default.',
     todo: 'Turn SSE-S3 on: it costs nothing.',
   }
+}
+
+/** The header of an answer that was no success: the SDK keeps the answer with its error. */
+function dateOf(error: unknown): string | undefined {
+  const { $response } = Object(error) as { $response?: { headers?: { date?: string } } }
+  return $response?.headers?.date
 }
 
 function failureOf(error: unknown): { name: string; status: number | undefined } {
