@@ -19,6 +19,7 @@ export class Bench {
   readonly #limits: Limits
   readonly #folder: string
   readonly #made = new Set<ObjectKey>()
+  readonly #underWay = new Set<Promise<unknown>>()
   #next = 0
 
   constructor(
@@ -77,7 +78,9 @@ export class Bench {
 
   async write(key: ObjectKey, body: Uint8Array, condition: PutCondition): Promise<Contender<VersionToken>> {
     if (key.startsWith(this.#folder)) this.#made.add(key)
-    return await contend<VersionToken>(this.deadline(), key, (call) => this.store.put(key, body, condition, call))
+    const work = contend<VersionToken>(this.deadline(), key, (call) => this.store.put(key, body, condition, call))
+    this.#underWay.add(work)
+    return await work.finally(() => this.#underWay.delete(work))
   }
 
   /** Creates an immutable probe, under the next name if that is what it takes. */
@@ -117,6 +120,7 @@ export class Bench {
   /** Deletes what this run made and has not deleted yet: immutable probes under names of its own, which nothing else refers to. */
   async clean(): Promise<Finding> {
     const check = 'delete'
+    await Promise.allSettled(this.#underWay) // one of several failed: what the others write is to be deleted, too
     const keys = [...this.#made]
     try {
       // Also after an abort: what was made is to be taken away.

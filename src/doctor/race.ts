@@ -2,6 +2,7 @@ import { KeelstateError } from '../core/errors.ts'
 import type { Finding } from '../core/inspection.ts'
 import { type Deadline, isNotExecuted, isTransient } from '../core/retry.ts'
 
+const SETTLE_MS = 5_000 // how long a write under way may still answer after an abort: what lands later is not deleted
 const ENOUGH = 3 // rounds of one fault after which no more are needed to say so
 
 /** What became of one of several writers that raced. */
@@ -23,7 +24,7 @@ export async function contend<T>(
 ): Promise<Contender<T>> {
   for (;;) {
     try {
-      return { outcome: 'won', written: (await deadline.attempt('doctor.write', key, 0, write)) as T }
+      return { outcome: 'won', written: (await deadline.attempt('doctor.write', key, 0, write, SETTLE_MS)) as T }
     } catch (error) {
       if (KeelstateError.is(error, 'PreconditionFailed') || KeelstateError.is(error, 'NotFound'))
         return { outcome: 'refused' }

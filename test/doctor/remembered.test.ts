@@ -162,3 +162,42 @@ describe('what doctor found out', () => {
     expect(await good.get(key)).toBeUndefined()
   })
 })
+
+describe('a run of doctor that is given up', () => {
+  it('deletes also what its writes under way still create', async () => {
+    const good = memoryStore()
+    const stop = new AbortController()
+    let release = () => {}
+    const released = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const landed: Promise<unknown>[] = []
+    let held = false
+    // As a service does: what it was sent it carries out, also when nobody waits for the answer any more.
+    const put: ObjectStore['put'] = async (key, body, condition, options) => {
+      if (!held) return await good.put(key, body, condition, options)
+      const work = released.then(() => good.put(key, body, condition))
+      if (landed.push(work) === 8) {
+        setTimeout(() => {
+          stop.abort()
+          setTimeout(release)
+        })
+      }
+      const given = new Promise<never>((_, reject) => {
+        options?.signal?.addEventListener('abort', () => reject(options.signal?.reason))
+      })
+      return await Promise.race([work, given])
+    }
+    const work = doctor({
+      store: service(good, { put }),
+      signal: stop.signal,
+      onProgress: (check, done) => {
+        if (check === 'create-race' && done === 2) held = true
+      },
+    })
+    await expect(work).rejects.toMatchObject({ code: 'Aborted' })
+    await Promise.allSettled(landed)
+    expect(landed).toHaveLength(8)
+    expect((await good.list('objects/')).objects).toEqual([])
+  })
+})
