@@ -123,7 +123,7 @@ export function endpointFromEnvironment(
   if (name === undefined) return undefined
   const endpoint = read(process.env[name]!)
   if (isEndpoint(endpoint)) return endpoint
-  throw invalidOption(operation, name, `${name} ${ENDPOINT_RULE}.`, `Set it right, or unset it.`)
+  throw invalidOption(operation, name, `${name} ${ENDPOINT_RULE}.`, 'Set it right, or unset it.')
 }
 
 /** A driver's options, checked and completed. */

@@ -1,5 +1,5 @@
 import type { DriverBounds, DriverClient } from '../core/driver-connection.ts'
-import { KeelstateError, printable } from '../core/errors.ts'
+import { KeelstateError } from '../core/errors.ts'
 import { withoutNodeWarning } from '../core/sdk-warning.ts'
 import { isForeignService, type S3Settings } from './options.ts'
 
@@ -175,10 +175,16 @@ async function checkDestination(settings: S3Settings, { config }: S3ClientSlice)
   if (!isForeignService(settings) && !isForeignService({ destination: found, ownEndpoint })) return
   throw new KeelstateError('InvalidOptions', {
     operation: 's3Store',
-    message: `Requests would go to ${found === undefined ? 'AWS' : printable(found)}, as the AWS profile or the environment has it by now, and the address of the store says ${destination ?? 'AWS'}.`,
+    message: `Requests would go to ${originOf(found)}, as the AWS profile or the environment has it by now, and the address of the store says ${destination ?? 'AWS'}.`,
     hint: 'Add endpoint=… to the address.',
     details: { option: 'endpoint', notExecuted: true },
   })
+}
+
+/** Without what may be secret in an address. */
+function originOf(endpoint: string | undefined): string {
+  if (endpoint === undefined) return 'AWS'
+  return URL.canParse(endpoint) ? new URL(endpoint).origin : 'another place'
 }
 
 /** One attempt, timeouts that fire, no extra round trip for large bodies, checksums where the service is known to take them. */

@@ -143,7 +143,11 @@ describe('an endpoint that the AWS profile names', () => {
   it('is fine when it is one of AWS, or the one that the address says', async () => {
     await prepared(undefined)
     await prepared('https://bucket.vpce-1a2b.s3.eu-west-1.vpce.amazonaws.com')
-    await expect(prepared('https://minio.example')).rejects.toMatchObject({ code: 'InvalidOptions' })
+    const refused = await prepared('https://ada:hush@minio.example').catch((error: Error) => error)
+    expect(refused).toMatchObject({
+      code: 'InvalidOptions',
+      message: expect.stringContaining('https://minio.example,'),
+    })
     vi.stubEnv('AWS_ENDPOINT_URL_S3', 'https://minio.example')
     await prepared('https://minio.example')
     await expect(prepared('https://other.example')).rejects.toMatchObject({ code: 'InvalidOptions' })
