@@ -3,9 +3,8 @@ import { KeelstateError, printable, throwIfAborted } from '../core/errors.ts'
 import { hex } from '../core/header.ts'
 import type { Finding, Inspectable } from '../core/inspection.ts'
 import { readMarker } from '../core/marker.ts'
-import { encodeProof, type Proof, proofKey, readProof } from '../core/proof.ts'
 import type { Limits } from '../core/retry.ts'
-import type { CallOptions, ObjectKey, ObjectStore } from '../core/store.ts'
+import type { CallOptions, ObjectStore } from '../core/store.ts'
 import type { LockStore } from '../locking/index.ts'
 import { Bench } from './bench.ts'
 import { listAfterWrite, wholeBodies } from './contents.ts'
@@ -13,6 +12,7 @@ import { createTaken, raceCreates } from './creates.ts'
 import { LockBench, lateChange, raceAcquisitions, raceRecords } from './locks.ts'
 import { pairing } from './pairing.ts'
 import { permissions } from './permissions.ts'
+import { remember } from './remember.ts'
 import { conditionalReads, raceUpdates, readAfterWrite, updateRefused } from './updates.ts'
 
 /** What is examined, and how thoroughly. */
@@ -46,7 +46,6 @@ export interface DoctorReport {
 
 const AN_HOUR_MS = 60 * 60 * 1_000
 const TRIES = 3
-const LEAST_ROUNDS = 10 // a service where a race in five has two winners passes fewer than that too often to be let locks in for good
 
 /** What proves that a store does what keelstate rests on. Everything else is advice. */
 const MECHANISM = [
@@ -116,7 +115,8 @@ export async function examine(parts: ExamineParts, options: CallOptions = {}): P
   const proven = MECHANISM.every((check) => isGood(findings, check))
   const ofLocks = ['lock-write-race', 'lock-refused', ...(locks?.acquire === undefined ? [] : ['lock-acquire-race'])]
   const locksProven = locks === undefined || ofLocks.every((check) => isGood(findings, check))
-  const remembered = await remember(parts, bench, findings, proven)
+  const disproven = findings.some(({ check, verdict }) => MECHANISM.includes(check) && verdict === 'unsafe')
+  const remembered = await remember(bench, findings, disproven ? 'disproven' : proven ? 'proven' : 'open')
   return {
     store: store.address,
     ...(locks === undefined ? {} : { locks: locks.address }),
@@ -187,76 +187,6 @@ async function credentials(place: Inspectable, signal: AbortSignal | undefined):
     verdict: 'warning',
     says,
     todo: 'Unless they are renewed by themselves, sign in again before longer work.',
-  }
-}
-
-/** Keeps the proof where there is none; takes it away when the store turned out to be what it said it was not. */
-async function remember(parts: ExamineParts, bench: Bench, findings: Finding[], proven: boolean): Promise<boolean> {
-  const { store, environment, writers, rounds } = parts
-  if (store.capabilities.provable === false) {
-    if (proven) findings.push(unprovable)
-    return false
-  }
-  const key = proofKey(store.address)
-  const read = () => bench.deadline().repeat('doctor.read', key, 0, (call) => readProof(store, call))
-  const disproven = findings.some(({ check, verdict }) => MECHANISM.includes(check) && verdict === 'unsafe')
-  if (disproven) return !(await isTakenBack(bench, key, read, findings))
-  try {
-    if ((await read()) !== undefined) return true
-    if (!proven) return false
-    if (rounds < LEAST_ROUNDS) {
-      findings.push(tooShort(parts))
-      return false
-    }
-    const at = new Date(environment.now()).toISOString()
-    await bench.write(key, encodeProof({ address: store.address, at, writers, rounds }), { ifAbsent: true })
-    return (await read()) !== undefined
-  } catch (error) {
-    if (!KeelstateError.is(error) || error.code === 'Aborted') throw error
-    findings.push({
-      check: 'proof',
-      verdict: 'warning',
-      says: `What was found out could not be kept in the store: ${error.message}`,
-    })
-    return false
-  }
-}
-
-/** Whether no proof lets locks in any more; what is in the way is told. */
-async function isTakenBack(
-  bench: Bench,
-  key: ObjectKey,
-  read: () => Promise<Proof | undefined>,
-  findings: Finding[],
-): Promise<boolean> {
-  try {
-    if ((await read()) !== undefined) await bench.remove([key])
-    return true
-  } catch (error) {
-    if (!KeelstateError.is(error) || error.code === 'Aborted') throw error
-    findings.push({
-      check: 'proof',
-      verdict: 'unsafe',
-      says: `The proof of an earlier run may still let locks in: it could not be taken back. ${error.message}`,
-      todo: `Delete ${key} below the store's prefix, or run doctor with credentials that may delete it.`,
-    })
-    return false
-  }
-}
-
-const unprovable: Finding = {
-  check: 'proof',
-  verdict: 'warning',
-  says: 'What was found out is not remembered: the client has an endpoint of its own, which the address does not say.',
-  todo: "Give the store the endpoint instead of a client, or say conditionalWrites: 'trusted'.",
-}
-
-function tooShort({ store, rounds }: ExamineParts): Finding {
-  return {
-    check: 'proof',
-    verdict: store.capabilities.proofNeeded === true ? 'warning' : 'ok',
-    says: `A run of fewer than ${LEAST_ROUNDS} rounds (this one: ${rounds}) is not remembered.`,
-    todo: `Run it with ${LEAST_ROUNDS} rounds or more.`,
   }
 }
 
