@@ -74,7 +74,7 @@ export class Saving {
     this.#against = againstHead(base)
   }
 
-  /** A head write with the change is about to be sent. */
+  /** A head write with the change is about to be sent. Only these count: an error may name another write, such as a lock's claim of the head. */
   readonly announce = (write: string): Promise<void> | void => {
     this.#write = write
     // Sent although it was given up, for the sake of others that share it: the file must know of it first.
@@ -112,8 +112,6 @@ export class Saving {
       if (this.#depth === 1) await this.#discard()
       return failure
     }
-    const unknown = 'write' in failure.details ? failure.details.write : undefined
-    if (unknown !== undefined && this.#keeping === undefined) this.#write = unknown
     const kept = await this.#keep()
     if ('why' in kept)
       return retold(failure, {

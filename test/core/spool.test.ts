@@ -115,6 +115,21 @@ describe('a commit that fails for a reason that its caller cannot mend', () => {
     expect((await settings(later).read())?.value).toBe('2')
   })
 
+  it('keeps what was never sent, because taking the lock for it failed, under no write: it has not landed with the claim', async () => {
+    const doc = settings(await machine.process())
+    machine.loseAnswer({ reads: 2 }) // the lock's claim of a document that nobody has locked
+    const error = await machine.failing(
+      doc.saving('precious', { parent: 'none' }, () => doc.lock({ operation: 'push', heartbeat: false })),
+    )
+    expect(error.details.spooled).toBeDefined()
+    machine.faulty.faults.clear()
+    const later = await machine.later()
+    const [save] = await kept(later)
+    expect(save?.writes).toEqual([])
+    expect((await settings(later).recover(save!)).outcome).toBe('committed')
+    expect((await settings(later).read())?.value).toBe('precious')
+  })
+
   it('says why it could not keep it when no key can be had, and fails as it would have', async () => {
     const keyless = new StaticKeyProvider({
       address: 'env:GONE',
