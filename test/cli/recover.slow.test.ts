@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
@@ -134,6 +134,26 @@ keelstate pull b | wc -c`,
       expect(stdout.trim().split('\n')).toEqual(['ended with 1', '50000'])
     },
   )
+})
+
+describe('a recovery that has room for a part of its note only', () => {
+  it.skipIf(process.platform === 'win32')('sends nothing, says so, and may be tried again', async () => {
+    server.faults.add(
+      { operation: 'PutObject', key: HEAD, ...ALWAYS },
+      { do: 'status', status: 403, code: 'AccessDenied' },
+    )
+    expect((await finished(['push', 'a', '-', '-m', 'second'], '2')).code).toBe(1)
+    server.faults.clear()
+    const [file] = saves()
+    const blocks = 100 // of 512 bytes: what a file may take
+    appendFileSync(file!, '\n'.repeat(blocks * 512 - 20 - statSync(file!).size)) // empty lines say nothing
+    const script = at.script('little-room.sh', `ulimit -f ${blocks}\nkeelstate recover a`)
+    const { code, stderr } = await start('sh', [script], { cwd: at.folder, env: at.env }).ended
+    expect(statSync(file!).size).toBe(blocks * 512) // a part of it was stored
+    expect([code, stderr]).toEqual([1, expect.stringContaining('could not be changed: its disk is full')])
+    expect(await history()).toEqual(['first'])
+    await recovered()
+  })
 })
 
 /** Whether a process here may mount. */
