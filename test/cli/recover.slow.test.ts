@@ -10,6 +10,18 @@ import { ProcessWorkspace } from './processes.ts'
 const HEAD = '*/heads/*'
 const ALWAYS = { times: Number.POSITIVE_INFINITY }
 
+/** Under npm one Ctrl-C arrives twice; two of the same kind could arrive as one. */
+const STOPS: readonly (readonly [how: string, signals: readonly NodeJS.Signals[]])[] = [
+  ['SIGTERM', ['SIGTERM']],
+  ['a signal that arrives twice', ['SIGINT', 'SIGTERM']],
+  ...(PROVE
+    ? ([
+        ['SIGINT', ['SIGINT']],
+        ['SIGHUP', ['SIGHUP']],
+      ] as const)
+    : []),
+]
+
 let server: S3Server
 let at: ProcessWorkspace
 
@@ -63,19 +75,30 @@ function stall(): FaultRule {
 }
 
 describe('a push that is told to stop', () => {
-  it.each(PROVE ? (['SIGTERM', 'SIGINT', 'SIGHUP'] as const) : (['SIGTERM'] as const))(
+  it.each(STOPS)(
     'by %s while the store does not answer keeps its body, gives the lock up, and ends',
-    async (signal) => {
+    async (_, signals) => {
       const stalled = stall()
       const push = at.start(['push', 'a', '-', '-m', 'second'], '2')
       await expect.poll(() => stalled.fired, { timeout: 60_000 }).toBeGreaterThan(0)
-      push.child.kill(signal)
+      for (const signal of signals) push.child.kill(signal)
       const { code, stderr } = await push.ended
       expect([code, stderr]).toEqual([7, expect.stringContaining('keelstate recover a\n')])
       expect(saves()).toHaveLength(1)
       await recovered()
     },
   )
+
+  it('a second time, later, ends at once', async () => {
+    const stalled = server.faults.add({ operation: 'PutObject', key: '*/locks/*', ...ALWAYS }, { do: 'stall' })
+    const push = at.start(['push', 'a', '-'], '2')
+    await expect.poll(() => stalled.fired, { timeout: 60_000 }).toBeGreaterThan(0)
+    server.faults.add(ALWAYS, { do: 'stall' }) // it would go on looking for its lock for 10 s
+    const again = setInterval(() => push.child.kill('SIGTERM'), 100)
+    const { code, stderr } = await push.ended
+    clearInterval(again)
+    expect([code, stderr]).toEqual([130, ''])
+  })
 
   it('and is killed before it knows what became of its write has kept its body', async () => {
     const stalled = stall()
