@@ -50,23 +50,36 @@ export class Saving {
   readonly #spool: SpoolFolder
   readonly #name: string
   readonly #writer: () => Promise<HeadWriter>
-  readonly #about: SavingAbout
+  readonly #about: Omit<SavingAbout, 'condition'>
+  #condition: Condition
   #content: (() => SavedBytes | Promise<SavedBytes>) | undefined
   #against: Against | undefined
   #write: string | undefined
   #keeping: Promise<Kept> | undefined
   #depth = 0
 
-  constructor(spool: SpoolFolder, name: string, writer: () => Promise<HeadWriter>, about: SavingAbout) {
+  constructor(
+    spool: SpoolFolder,
+    name: string,
+    writer: () => Promise<HeadWriter>,
+    { condition, ...about }: SavingAbout,
+  ) {
     this.#spool = spool
     this.#name = name
     this.#writer = writer
     this.#about = about
+    this.#condition = condition
   }
 
   /** What to keep, from now on. */
   carries(content: () => SavedBytes | Promise<SavedBytes>): void {
     this.#content = content
+  }
+
+  /** The commit has begun, on this condition: before, what it was to replace may not have been known. */
+  replaces(condition: Condition): this {
+    this.#condition = condition
+    return this
   }
 
   /** The change was judged on this draft: what it replaces, unless another write comes first. */
@@ -130,7 +143,7 @@ export class Saving {
   }
 
   async #keepNow(): Promise<Kept> {
-    const { signal: _, condition, ...about } = this.#about
+    const { signal: _, ...about } = this.#about
     const bytes = await this.#content!()
     const writer = await this.#writer()
     const { access, lastSeen } = writer
@@ -138,7 +151,7 @@ export class Saving {
       lastSeen?.keys ??
       (await writer.keysFor(undefined, new Deadline(access.environment, { ...access.limits, operationMs: KEY_MS })))
     const file = await this.#spool.keep(access, keys, content({ ...about, ...bytes }), () => ({
-      against: against(condition, this.#against, writer),
+      against: against(this.#condition, this.#against, writer),
       ...(this.#write === undefined ? {} : { write: this.#write }),
     }))
     return { file }

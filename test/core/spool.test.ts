@@ -101,6 +101,24 @@ describe('a commit that fails for a reason that its caller cannot mend', () => {
     expect((await settings(later).revision('current~1')).value).toBe('2')
   })
 
+  it('keeps it as what its commit was to replace, not what somebody without the lock made current meanwhile', async () => {
+    const later = await machine.later()
+    const first = await settings(later).commit('1', { parent: 'none' })
+    const doc = settings(await machine.process())
+    const held = await doc.lock({ operation: 'push', heartbeat: false })
+    const pushing = doc.saving('mine', { parent: 'any' }, async (saving) => {
+      await settings(later).commit('theirs', { parent: 'any' })
+      await doc.revision('@1') // this process has seen it
+      machine.faulty.faults.add({ ...READS, ...ALWAYS }, { do: 'drop-request' })
+      return await held.commit('mine', { saving })
+    })
+    await machine.failing(pushing)
+    const [save] = await kept(later)
+    expect(save).toMatchObject({ parent: first.id })
+    expect((await failure(settings(later).recover(save!))).code).toBe('Conflict')
+    expect((await settings(later).read())?.value).toBe('theirs')
+  })
+
   it('keeps what was committed under a lock that was lost', async () => {
     const mine = settings(await machine.process())
     const held = await mine.lock({ operation: 'mine', heartbeat: false })
