@@ -49,7 +49,7 @@ export interface OpenedSave {
   readonly by: string
 }
 
-/** A save beside what is current. */
+/** A save beside what is current. Its body is what `replace` would commit: of a change of parts, what it makes of what is current. */
 export interface ComparedSave extends OpenedSave {
   readonly current?: RevisionInfo
   /** The contents are the same bytes. */
@@ -106,14 +106,18 @@ export class RecoverableDocument<T, C = never> extends ChangeableDocument<T, C> 
     )
   }
 
-  /** Compares what is current with a save: member by member where both are JSON. */
+  /**
+   * Compares what is current with a save, as `recover` would commit it with `replace`: member by member where both are JSON.
+   *
+   * @throws {KeelstateError} `InvalidInput` when it is a change of parts, and what is current cannot be changed by parts.
+   */
   async compareSave(save: SpooledSave, options: CallOptions = {}): Promise<ComparedSave> {
     const writer = await this.parts.writer(options.signal)
     const opened = { name: this.name, ...(await this.#spool().open(save.file, writer.access)) }
     const { diffJson } = await import('./diff.ts')
     return await this.reading(options, async (head, _, deadline) => {
       const current = head?.body.current
-      const body = await this.#whole(opened, head, writer, deadline)
+      const body = await this.#whole({ ...opened, against: { parent: current?.id ?? null } }, head, writer, deadline)
       const now = current && (await this.chains(writer, head!, deadline).body(current))
       const changes = now && diffJson(now, body)
       return {

@@ -379,4 +379,44 @@ describe('a change of a keyed document', () => {
       ['c', 3],
     ])
   })
+
+  /** A change on a first revision that was refused, and what others made current since. */
+  async function refusedChange(since: { put: Record<string, number> }[]) {
+    const mine = (await machine.process()).keyed<number>('keys')
+    const first = await mine.commit({ put: { a: 1, b: 2 } }, { parent: 'none' })
+    refused()
+    machine.faulty.faults.add(
+      { operation: 'PutObject', ...ALWAYS },
+      { do: 'status', status: 403, code: 'AccessDenied' },
+    )
+    await machine.failing(mine.commit({ put: { c: 3 }, delete: ['a'] }, { parent: first }))
+    machine.faulty.faults.clear()
+    const keys = later.keyed<number>('keys')
+    for (const change of since) await keys.commit(change, { parent: 'any' })
+    return { keys, save: (await kept(later, 'keys'))[0]!, current: (await keys.read())! }
+  }
+
+  it('is shown as what it makes of what is current, which is what takes its place', async () => {
+    const { keys, save, current } = await refusedChange([{ put: { d: 4 } }])
+    expect((await failure(keys.recover(save))).code).toBe('Conflict')
+    const { body, changes } = await keys.compareSave(save)
+    expect(body.toString()).toBe('{"b":2,"c":3,"d":4}')
+    expect(changes).toEqual([
+      { path: ['a'], kind: 'removed', before: 1 },
+      { path: ['c'], kind: 'added', after: 3 },
+    ])
+    const { revision } = await keys.recover(save, { replace: current.id })
+    expect(revision).toMatchObject({ current: true })
+    const now = await (await machine.later()).keyed<number>('keys').read()
+    expect(JSON.stringify(Object.fromEntries(now!.value))).toBe(body.toString())
+  })
+
+  it('of a revision that was pruned since is a conflict as another is, and can take the place of what is current', async () => {
+    const { keys, save, current } = await refusedChange([1, 2, 3, 4, 5].map((n) => ({ put: { [`x${n}`]: n } })))
+    await keys.compact()
+    await keys.prune({ keepLast: 1 })
+    expect(await failure(keys.recover(save))).toMatchObject({ code: 'Conflict', details: { current: current.id } })
+    expect(await keys.compareSave(save)).toMatchObject({ current: { id: current.id }, equal: false })
+    expect((await keys.recover(save, { replace: current.id })).outcome).toBe('committed')
+  })
 })
