@@ -65,7 +65,8 @@ export class RecoverableDocument<T, C = never> extends ChangeableDocument<T, C> 
    * what it was to replace is still current and was not left since.
    *
    * Each head write is noted in the save's file before it is sent, so that a process that dies, or never gets the answer, leaves behind what the next one
-   * needs to know. The file is removed when it is known that the save landed.
+   * needs to know. The file is removed when it is known that the save landed. A copy of the file is a save of its own: of what `add` would have added, which
+   * replaces nothing, each copy is added.
    *
    * @throws {KeelstateError} `Conflict` when something else is current; `OutcomeUnknown` when it cannot be told whether an earlier attempt landed, or
    *   this one did; `NotFound` (subject `save`) when somebody else recovered or discarded it; `Corrupt`, `DecryptFailed`. The file stays.
