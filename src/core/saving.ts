@@ -10,7 +10,7 @@ import type { SpoolFolder } from './spool.ts'
 import './save-file.ts'
 import './saved-change.ts'
 
-const KEY_MS = 2_500 // for a key to seal under, when none is at hand: an ended process has 5 s as a rule
+const KEY_MS = 2_500 // for a key to seal under, when none is at hand, and as much for the store's id: an ended process has 5 s as a rule
 
 /** Failures that the caller cannot mend by giving something else: what was to be saved is worth keeping. */
 const KEPT: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -49,7 +49,7 @@ type Kept = { file: string } | { why: string }
 export class Saving {
   readonly #spool: SpoolFolder
   readonly #name: string
-  readonly #writer: () => Promise<HeadWriter>
+  readonly #writer: (signal: AbortSignal) => Promise<HeadWriter>
   readonly #about: Omit<SavingAbout, 'condition'>
   #condition: Condition
   #content: (() => SavedBytes | Promise<SavedBytes>) | undefined
@@ -61,7 +61,7 @@ export class Saving {
   constructor(
     spool: SpoolFolder,
     name: string,
-    writer: () => Promise<HeadWriter>,
+    writer: (signal: AbortSignal) => Promise<HeadWriter>,
     { condition, ...about }: SavingAbout,
   ) {
     this.#spool = spool
@@ -144,8 +144,11 @@ export class Saving {
 
   async #keepNow(): Promise<Kept> {
     const { signal: _, ...about } = this.#about
-    const bytes = await this.#content!()
-    const writer = await this.#writer()
+    const made = this.#content!
+    const writer = await this.#writer(AbortSignal.timeout(KEY_MS)).catch((error: unknown) => {
+      throw KeelstateError.is(error, 'Aborted') ? new Error("The store's id could not be read in time.") : error
+    })
+    const bytes = await made()
     const { access, lastSeen } = writer
     const keys =
       lastSeen?.keys ??

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { StaticKeyProvider } from '../../src/encrypt/index.ts'
 import { json, openStore } from '../../src/index.ts'
 import { memoryStore } from '../../src/memory/index.ts'
-import { kept, Machine, settings } from './saves.ts'
+import { KEY, kept, Machine, settings } from './saves.ts'
 import { ALWAYS, failure, READS, STORE_ID, UPLOADS, WRITES } from './workbench.ts'
 
 let machine: Machine
@@ -232,6 +232,25 @@ describe('a commit that is aborted', () => {
       details: { spooled: save!.file, write: save!.writes[0] },
     })
     expect(files()).toHaveLength(1)
+  })
+
+  it('ends soon although it is not known which store this is, and says that it could not be kept', async () => {
+    const store = await openStore({
+      store: machine.faulty,
+      keys: KEY,
+      memory: false,
+      spool: join(machine.folder, 'spool'),
+    })
+    const stalled = machine.faulty.faults.add(ALWAYS, { do: 'stall' })
+    const aborting = new AbortController()
+    const committing = failure(settings(store).commit('1', { parent: 'any', signal: aborting.signal }))
+    await expect.poll(() => stalled.fired, { timeout: 10_000 }).toBe(1)
+    aborting.abort()
+    expect(await committing).toMatchObject({
+      code: 'Aborted',
+      details: { notSpooled: "The store's id could not be read in time." },
+    })
+    expect(files()).toEqual([])
   })
 
   it('and is written after that, for the sake of another who shares its write, is kept with that write', async () => {
