@@ -27,6 +27,11 @@ const KEPT: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'RolledBack',
 ])
 
+/** Whether what was to be saved is kept after this failure. */
+export function isKeptAfter({ code }: KeelstateError): boolean {
+  return KEPT.has(code)
+}
+
 /** What a save says of its content. */
 export interface SavingAbout extends Pick<ChangeOptions, 'message' | 'label' | 'signal'> {
   readonly action: SaveContent['action']
@@ -121,7 +126,7 @@ export class Saving {
     if (!KeelstateError.is(failure) || this.#content === undefined) return failure
     const { spooled, notSpooled } = failure.details
     if (spooled !== undefined || notSpooled !== undefined) return failure
-    if (!KEPT.has(failure.code)) {
+    if (!isKeptAfter(failure)) {
       if (this.#depth === 1) await this.#discard()
       return failure
     }
