@@ -49,16 +49,20 @@ export async function main(args: readonly string[], host: Host): Promise<number>
   return dispatch(args, host, COMMANDS)
 }
 
+const ECHO_MS = 1_000 // npm passes on the Ctrl-C that the terminal has sent to each process of the group
+
 /** Runs the process's own command line: `bin/keelstate.cjs` calls it. */
 export async function run(args: readonly string[]): Promise<void> {
   const interrupt = new AbortController()
+  let echoesUntil = 0
   const relays = new Set<(signal: NodeJS.Signals) => void>()
   const onSignal = (signal: NodeJS.Signals) => {
     for (const relay of relays) relay(signal)
     if (relays.size > 0) return
-    // The second one does not wait for what the first one asked to stop.
-    if (interrupt.signal.aborted) process.exit(130)
-    interrupt.abort(signal)
+    if (!interrupt.signal.aborted) {
+      echoesUntil = performance.now() + ECHO_MS
+      interrupt.abort(signal)
+    } else if (performance.now() > echoesUntil) process.exit(130) // does not wait for what the first one asked to stop
   }
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onSignal)
   // Whoever writes hears of failures; without a listener they would also end the process with a stack trace.

@@ -53,6 +53,11 @@ export async function underLock<T, R>(
   const held = owner === undefined ? await takeLock(call, document, lock) : await lockedBy(call, document, owner, lock)
   try {
     return await (saving?.during(() => work(held)) ?? work(held))
+  } catch (error) {
+    // Whoever ends the process may not wait until the lock is given up.
+    if (call.signal.aborted && KeelstateError.is(error) && error.details.spooled !== undefined)
+      await call.output.talk(`kept in ${shown(error.details.spooled)}`)
+    throw error
   } finally {
     await giveUp(call, held)
   }

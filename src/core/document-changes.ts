@@ -47,7 +47,7 @@ export class ChangeableDocument<T, C = never> extends KeepingDocument<T, C> {
   async commit(value: T | C, options: CommitOptions): Promise<Revision<T>> {
     checkAdd(options)
     const condition = conditionOf(options.parent)
-    const making = () => options.saving ?? this.saves('commit', options, condition)
+    const making = () => options.saving?.replaces(condition) ?? this.saves('commit', options, condition)
     const { result, write } = await this.#adding(value, options, making, async (writer, draft, what, deadline) => {
       checkCondition(draft.body, condition, this.name)
       await this.refuseTaken(writer, draft, deadline, options)

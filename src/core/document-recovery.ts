@@ -49,7 +49,7 @@ export interface OpenedSave {
   readonly by: string
 }
 
-/** A save beside what is current. */
+/** A save beside what is current. Its body is what `replace` would commit: of a change of parts, what it makes of what is current. */
 export interface ComparedSave extends OpenedSave {
   readonly current?: RevisionInfo
   /** The contents are the same bytes. */
@@ -65,7 +65,8 @@ export class RecoverableDocument<T, C = never> extends ChangeableDocument<T, C> 
    * what it was to replace is still current and was not left since.
    *
    * Each head write is noted in the save's file before it is sent, so that a process that dies, or never gets the answer, leaves behind what the next one
-   * needs to know. The file is removed when it is known that the save landed.
+   * needs to know. The file is removed when it is known that the save landed. A copy of the file is a save of its own: of what `add` would have added, which
+   * replaces nothing, each copy is added.
    *
    * @throws {KeelstateError} `Conflict` when something else is current; `OutcomeUnknown` when it cannot be told whether an earlier attempt landed, or
    *   this one did; `NotFound` (subject `save`) when somebody else recovered or discarded it; `Corrupt`, `DecryptFailed`. The file stays.
@@ -106,14 +107,18 @@ export class RecoverableDocument<T, C = never> extends ChangeableDocument<T, C> 
     )
   }
 
-  /** Compares what is current with a save: member by member where both are JSON. */
+  /**
+   * Compares what is current with a save, as `recover` would commit it with `replace`: member by member where both are JSON.
+   *
+   * @throws {KeelstateError} `InvalidInput` when it is a change of parts, and what is current cannot be changed by parts.
+   */
   async compareSave(save: SpooledSave, options: CallOptions = {}): Promise<ComparedSave> {
     const writer = await this.parts.writer(options.signal)
     const opened = { name: this.name, ...(await this.#spool().open(save.file, writer.access)) }
     const { diffJson } = await import('./diff.ts')
     return await this.reading(options, async (head, _, deadline) => {
       const current = head?.body.current
-      const body = await this.#whole(opened, head, writer, deadline)
+      const body = await this.#whole({ ...opened, against: { parent: current?.id ?? null } }, head, writer, deadline)
       const now = current && (await this.chains(writer, head!, deadline).body(current))
       const changes = now && diffJson(now, body)
       return {

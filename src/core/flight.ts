@@ -60,10 +60,11 @@ export class Flight {
     return this.open.some(({ change }) => change.announce !== undefined)
   }
 
-  /** Tells who asked for it which write is about to be sent. False when one of them dropped out for that: it must not be in it. */
+  /** Tells who is in it, and asked for it, which write is about to be sent. False when one of them dropped out for that: it must not be in it. */
   async announce(write: string): Promise<boolean> {
     let all = true
     for (const waiting of this.open) {
+      if (!isIn(waiting)) continue
       try {
         await waiting.change.announce?.(write)
       } catch (error) {
@@ -114,7 +115,7 @@ export class Flight {
         if (this.writeName === undefined) this.leavers++
         this.reject(
           waiting,
-          this.writeName === undefined
+          this.writeName === undefined || !isIn(waiting)
             ? aborted('head.write', this.#access.headKey, waiting.signal?.reason)
             : new KeelstateError('OutcomeUnknown', {
                 operation: 'head.write',
@@ -129,4 +130,9 @@ export class Flight {
       }),
     )
   }
+}
+
+/** Whether the write of this round carries its change: who was refused, because of what is written with it, is told so once that has landed. */
+function isIn({ outcome }: Waiting): boolean {
+  return outcome !== undefined && 'result' in outcome
 }

@@ -73,7 +73,9 @@ export async function judgeSave(
   } catch (error) {
     if (current === undefined || on.keys === undefined || save.saved.label !== undefined) throw error
     const chains = chainsOf(on as JudgedOn & { keys: DocumentKeys }, writer, opening, deadline)
-    const body = await wholeBody(save, on, writer, opening, deadline)
+    const body = await wholeBody(save, on, writer, opening, deadline).catch((failure: unknown) => {
+      throw KeelstateError.is(failure, 'NotFound') ? error : failure // what it is a change of was pruned
+    })
     if (current.type !== save.saved.type || !same(await chains.body(current), body)) throw error
     return { outcome: 'unchanged', revision: replaced! }
   }

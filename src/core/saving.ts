@@ -10,7 +10,7 @@ import type { SpoolFolder } from './spool.ts'
 import './save-file.ts'
 import './saved-change.ts'
 
-const KEY_MS = 2_500 // for a key to seal under, when none is at hand: an ended process has 5 s as a rule
+const KEY_MS = 2_500 // for a key to seal under, when none is at hand, and as much for the store's id: an ended process has 5 s as a rule
 
 /** Failures that the caller cannot mend by giving something else: what was to be saved is worth keeping. */
 const KEPT: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -26,6 +26,11 @@ const KEPT: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'BucketMissing',
   'RolledBack',
 ])
+
+/** Whether what was to be saved is kept after this failure. */
+export function isKeptAfter({ code }: KeelstateError): boolean {
+  return KEPT.has(code)
+}
 
 /** What a save says of its content. */
 export interface SavingAbout extends Pick<ChangeOptions, 'message' | 'label' | 'signal'> {
@@ -49,19 +54,26 @@ type Kept = { file: string } | { why: string }
 export class Saving {
   readonly #spool: SpoolFolder
   readonly #name: string
-  readonly #writer: () => Promise<HeadWriter>
-  readonly #about: SavingAbout
+  readonly #writer: (signal: AbortSignal) => Promise<HeadWriter>
+  readonly #about: Omit<SavingAbout, 'condition'>
+  #condition: Condition
   #content: (() => SavedBytes | Promise<SavedBytes>) | undefined
   #against: Against | undefined
   #write: string | undefined
   #keeping: Promise<Kept> | undefined
   #depth = 0
 
-  constructor(spool: SpoolFolder, name: string, writer: () => Promise<HeadWriter>, about: SavingAbout) {
+  constructor(
+    spool: SpoolFolder,
+    name: string,
+    writer: (signal: AbortSignal) => Promise<HeadWriter>,
+    { condition, ...about }: SavingAbout,
+  ) {
     this.#spool = spool
     this.#name = name
     this.#writer = writer
     this.#about = about
+    this.#condition = condition
   }
 
   /** What to keep, from now on. */
@@ -69,12 +81,18 @@ export class Saving {
     this.#content = content
   }
 
+  /** The commit has begun, on this condition: before, what it was to replace may not have been known. */
+  replaces(condition: Condition): this {
+    this.#condition = condition
+    return this
+  }
+
   /** The change was judged on this draft: what it replaces, unless another write comes first. */
   judgedOn({ base }: Draft): void {
     this.#against = againstHead(base)
   }
 
-  /** A head write with the change is about to be sent. */
+  /** A head write with the change is about to be sent. Only these count: an error may name another write, such as a lock's claim of the head. */
   readonly announce = (write: string): Promise<void> | void => {
     this.#write = write
     // Sent although it was given up, for the sake of others that share it: the file must know of it first.
@@ -108,12 +126,10 @@ export class Saving {
     if (!KeelstateError.is(failure) || this.#content === undefined) return failure
     const { spooled, notSpooled } = failure.details
     if (spooled !== undefined || notSpooled !== undefined) return failure
-    if (!KEPT.has(failure.code)) {
+    if (!isKeptAfter(failure)) {
       if (this.#depth === 1) await this.#discard()
       return failure
     }
-    const unknown = 'write' in failure.details ? failure.details.write : undefined
-    if (unknown !== undefined && this.#keeping === undefined) this.#write = unknown
     const kept = await this.#keep()
     if ('why' in kept)
       return retold(failure, {
@@ -132,15 +148,18 @@ export class Saving {
   }
 
   async #keepNow(): Promise<Kept> {
-    const { signal: _, condition, ...about } = this.#about
-    const bytes = await this.#content!()
-    const writer = await this.#writer()
+    const { signal: _, ...about } = this.#about
+    const made = this.#content!
+    const writer = await this.#writer(AbortSignal.timeout(KEY_MS)).catch((error: unknown) => {
+      throw KeelstateError.is(error, 'Aborted') ? new Error("The store's id could not be read in time.") : error
+    })
+    const bytes = await made()
     const { access, lastSeen } = writer
     const keys =
       lastSeen?.keys ??
       (await writer.keysFor(undefined, new Deadline(access.environment, { ...access.limits, operationMs: KEY_MS })))
     const file = await this.#spool.keep(access, keys, content({ ...about, ...bytes }), () => ({
-      against: against(condition, this.#against, writer),
+      against: against(this.#condition, this.#against, writer),
       ...(this.#write === undefined ? {} : { write: this.#write }),
     }))
     return { file }

@@ -131,13 +131,20 @@ export class SpoolFolder {
     })
   }
 
-  /** Notes a head write that is about to be sent for a save; on disk when this resolves. @throws {KeelstateError} `NotFound`; `NoSpace`, `Unavailable`. */
+  /**
+   * Notes a head write that is about to be sent for a save; on disk when this resolves.
+   *
+   * @throws {KeelstateError} `NotFound`; `NoSpace`, `Unavailable`. It must not be sent then: what the file may hold of it says nothing.
+   */
   async note(file: string, id: string, write: string): Promise<void> {
     const { writeLine } = await saveFiles()
+    const line = writeLine(id, write)
     try {
       const handle = await open(file, O_WRONLY | O_APPEND | O_NOFOLLOW)
       try {
-        await handle.write(writeLine(id, write))
+        const { bytesWritten } = await handle.write(line)
+        // A full disk takes what there is room for. The rest is not sent after it: another process's line may have come between.
+        if (bytesWritten < line.length) throw Object.assign(new Error('a part was written'), { code: 'ENOSPC' })
         await handle.sync()
       } finally {
         await handle.close()

@@ -141,7 +141,7 @@ describe('an interrupted push', () => {
     await expect.poll(whole, { timeout: 10_000 }).toHaveLength(1) // at once, while the write is still under way
     const { code, stderr } = await pushing
     expect([7, 130]).toContain(code)
-    expect(stderr).toContain('keelstate recover a')
+    expect(stderr).toMatch(/^kept in .*\.save\nerror: .*keelstate recover a\n$/s) // the first before it gives the lock up
     await hold.drop()
     expect((await ok(['recover', 'a', '--wait', '0'])).stderr).toMatch(/committed what was kept of a as @2 /)
     expect(await history()).toEqual(['first', 'second'])
@@ -221,6 +221,25 @@ describe('recover', () => {
     server.faults.clear()
     await ok(['recover', 'a'])
     expect((await ok(['entries', 'list', 'a', '--json'])).json.entries.map(({ address }) => address)).toEqual(['vpc'])
+  })
+
+  it('that fails itself says that it is still kept, and what to do', async () => {
+    await ok(['push', 'a', '-m', 'first'], { input: '1' })
+    await failedPush('2', '-m', 'second')
+    for (const key of [HEAD, '*/locks/*']) {
+      server.faults.add({ operation: 'PutObject', key, ...ALWAYS }, EXPIRED)
+      const { code, stderr } = await run(['recover', 'a'])
+      server.faults.clear()
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/It is still kept. .*: keelstate recover a\n/)])
+    }
+    await ok(['recover', 'a'])
+    expect(await history()).toEqual(['first', 'second'])
+  })
+
+  it('of a document of which nothing is kept names those of which something is', async () => {
+    expect((await ok(['recover', 'b'])).stderr).toBe('nothing is kept of b on this machine\n')
+    await failedPush('2')
+    expect((await ok(['recover', 'b'])).stderr).toBe('nothing is kept of b on this machine, but of a\n')
   })
 
   it('drops a save when it is told to, and only then', async () => {

@@ -242,6 +242,23 @@ describe('a caller that gives up', () => {
     expect(await doc.outcome((error as { details: { write?: string } }).details.write ?? '')).toBe('landed')
   })
 
+  it('is told of no write that its change is not in: who was refused because of what is written gave up nothing else', async () => {
+    const { doc, faulty, time } = bench
+    const base = await doc.commit('0', { parent: 'none' })
+    const hold = faulty.faults.hold({ ...WRITES, ...ALWAYS })
+    const controller = new AbortController()
+    const theirs = doc.commit('1', { parent: base })
+    const mine = failure(doc.commit('2', { parent: base, signal: controller.signal }))
+    await hold.arrived()
+    controller.abort()
+    expect(await time.until(mine)).toBe(5_000)
+    const { code, details } = await mine
+    expect({ code, details }).toEqual({ code: 'Aborted', details: {} })
+    await hold.release()
+    await theirs
+    expect(await contents(doc)).toEqual(['0', '1'])
+  })
+
   it('is told that nothing was written only if its change is in no write that follows', async () => {
     const { doc, faulty, time } = bench
     for (let n = 1; n <= 17; n++) await doc.commit(`${n}`, { parent: 'any' }) // the next one spills

@@ -11,7 +11,7 @@ import {
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { layoutBytes } from '../../src/core/save-file.ts'
-import { openStore, type SpooledSave, type Store } from '../../src/index.ts'
+import { type KeelstateError, openStore, type SpooledSave, type Store } from '../../src/index.ts'
 import { memoryStore } from '../../src/memory/index.ts'
 import { faultyStore } from '../../src/testing/index.ts'
 import { KEY, kept, Machine, settings } from './saves.ts'
@@ -232,12 +232,66 @@ describe('a recovery', () => {
     expect(await values()).toHaveLength(1 + ROUNDS)
   })
 
+  it('that was refused beside another does not take the write of that one for its own', async () => {
+    const doc = settings(await machine.process())
+    const now = (await doc.read())!
+    refused()
+    await machine.failing(doc.commit('mine', { parent: now }))
+    await machine.failing(doc.commit('theirs', { parent: now }))
+    machine.faulty.faults.clear()
+    const saves = await kept(later)
+    const busy = faultyStore(memoryStore({ bucket: machine.bucket }))
+    const store = settings(await machine.later(busy))
+    const hold = busy.faults.hold(WRITES)
+    const labelling = store.label('busy', '@1') // both wait for it, and share the next write
+    await hold.arrived()
+    const notes = busy.faults.hold(WRITES)
+    const recovering = saves.map((save) =>
+      store.recover(save).then(
+        ({ outcome }) => outcome,
+        ({ code }: { code: string }) => code,
+      ),
+    )
+    const arrived = notes.arrived()
+    await new Promise((resolve) => setTimeout(resolve, 200)) // for both to be in the queue; one that is late is refused alone
+    await hold.release()
+    await labelling
+    await arrived
+    await notes.release()
+    const outcomes = await Promise.all(recovering)
+    expect([...outcomes].sort()).toEqual(['Conflict', 'committed'])
+    const [left] = await kept(later)
+    expect(left?.id).toBe(saves[outcomes.indexOf('Conflict')]!.id)
+    expect((await failure(settings(later).recover(left!))).code).toBe('Conflict')
+    expect(await values()).toHaveLength(2)
+  })
+
   it('that cannot note its write sends none', async () => {
     const save = await failed(refused)
     renameSync(save.file, `${save.file}.real`)
     symlinkSync(`${save.file}.real`, save.file)
     expect((await failure(settings(later).recover(save))).code).toMatch(/Unavailable|Corrupt/)
     expect(await values()).toEqual(['1'])
+  })
+})
+
+describe('of two commits that share a write whose answer is lost', () => {
+  it('the one that was refused because of the other is not said to have landed with it', async () => {
+    const doc = settings(await machine.process())
+    const now = (await doc.read())!
+    machine.loseAnswer({ reads: 2 })
+    const [first, second] = await Promise.all(
+      ['2', '3'].map((value) => machine.failing(doc.commit(value, { parent: now }))),
+    )
+    expect(first).toMatchObject({ code: 'OutcomeUnknown', details: { write: expect.anything() } })
+    expect(second!.details).not.toHaveProperty('write')
+    machine.faulty.faults.clear()
+    const saves = await kept(later)
+    const save = (error: KeelstateError) => saves.find(({ file }) => file === error.details.spooled)!
+    expect((await settings(later).recover(save(first!))).outcome).toBe('landed')
+    expect((await failure(settings(later).recover(save(second!)))).code).toBe('Conflict')
+    expect(await values()).toEqual(['1', '2'])
+    expect(await kept(later)).toHaveLength(1)
   })
 })
 
@@ -324,5 +378,45 @@ describe('a change of a keyed document', () => {
       ['b', 2],
       ['c', 3],
     ])
+  })
+
+  /** A change on a first revision that was refused, and what others made current since. */
+  async function refusedChange(since: { put: Record<string, number> }[]) {
+    const mine = (await machine.process()).keyed<number>('keys')
+    const first = await mine.commit({ put: { a: 1, b: 2 } }, { parent: 'none' })
+    refused()
+    machine.faulty.faults.add(
+      { operation: 'PutObject', ...ALWAYS },
+      { do: 'status', status: 403, code: 'AccessDenied' },
+    )
+    await machine.failing(mine.commit({ put: { c: 3 }, delete: ['a'] }, { parent: first }))
+    machine.faulty.faults.clear()
+    const keys = later.keyed<number>('keys')
+    for (const change of since) await keys.commit(change, { parent: 'any' })
+    return { keys, save: (await kept(later, 'keys'))[0]!, current: (await keys.read())! }
+  }
+
+  it('is shown as what it makes of what is current, which is what takes its place', async () => {
+    const { keys, save, current } = await refusedChange([{ put: { d: 4 } }])
+    expect((await failure(keys.recover(save))).code).toBe('Conflict')
+    const { body, changes } = await keys.compareSave(save)
+    expect(body.toString()).toBe('{"b":2,"c":3,"d":4}')
+    expect(changes).toEqual([
+      { path: ['a'], kind: 'removed', before: 1 },
+      { path: ['c'], kind: 'added', after: 3 },
+    ])
+    const { revision } = await keys.recover(save, { replace: current.id })
+    expect(revision).toMatchObject({ current: true })
+    const now = await (await machine.later()).keyed<number>('keys').read()
+    expect(JSON.stringify(Object.fromEntries(now!.value))).toBe(body.toString())
+  })
+
+  it('of a revision that was pruned since is a conflict as another is, and can take the place of what is current', async () => {
+    const { keys, save, current } = await refusedChange([1, 2, 3, 4, 5].map((n) => ({ put: { [`x${n}`]: n } })))
+    await keys.compact()
+    await keys.prune({ keepLast: 1 })
+    expect(await failure(keys.recover(save))).toMatchObject({ code: 'Conflict', details: { current: current.id } })
+    expect(await keys.compareSave(save)).toMatchObject({ current: { id: current.id }, equal: false })
+    expect((await keys.recover(save, { replace: current.id })).outcome).toBe('committed')
   })
 })

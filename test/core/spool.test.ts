@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { StaticKeyProvider } from '../../src/encrypt/index.ts'
 import { json, openStore } from '../../src/index.ts'
 import { memoryStore } from '../../src/memory/index.ts'
-import { kept, Machine, settings } from './saves.ts'
+import { KEY, kept, Machine, settings } from './saves.ts'
 import { ALWAYS, failure, READS, STORE_ID, UPLOADS, WRITES } from './workbench.ts'
 
 let machine: Machine
@@ -101,6 +101,24 @@ describe('a commit that fails for a reason that its caller cannot mend', () => {
     expect((await settings(later).revision('current~1')).value).toBe('2')
   })
 
+  it('keeps it as what its commit was to replace, not what somebody without the lock made current meanwhile', async () => {
+    const later = await machine.later()
+    const first = await settings(later).commit('1', { parent: 'none' })
+    const doc = settings(await machine.process())
+    const held = await doc.lock({ operation: 'push', heartbeat: false })
+    const pushing = doc.saving('mine', { parent: 'any' }, async (saving) => {
+      await settings(later).commit('theirs', { parent: 'any' })
+      await doc.revision('@1') // this process has seen it
+      machine.faulty.faults.add({ ...READS, ...ALWAYS }, { do: 'drop-request' })
+      return await held.commit('mine', { saving })
+    })
+    await machine.failing(pushing)
+    const [save] = await kept(later)
+    expect(save).toMatchObject({ parent: first.id })
+    expect((await failure(settings(later).recover(save!))).code).toBe('Conflict')
+    expect((await settings(later).read())?.value).toBe('theirs')
+  })
+
   it('keeps what was committed under a lock that was lost', async () => {
     const mine = settings(await machine.process())
     const held = await mine.lock({ operation: 'mine', heartbeat: false })
@@ -113,6 +131,21 @@ describe('a commit that fails for a reason that its caller cannot mend', () => {
     const [save] = await kept(later)
     expect((await settings(later).recover(save!)).outcome).toBe('committed')
     expect((await settings(later).read())?.value).toBe('2')
+  })
+
+  it('keeps what was never sent, because taking the lock for it failed, under no write: it has not landed with the claim', async () => {
+    const doc = settings(await machine.process())
+    machine.loseAnswer({ reads: 2 }) // the lock's claim of a document that nobody has locked
+    const error = await machine.failing(
+      doc.saving('precious', { parent: 'none' }, () => doc.lock({ operation: 'push', heartbeat: false })),
+    )
+    expect(error.details.spooled).toBeDefined()
+    machine.faulty.faults.clear()
+    const later = await machine.later()
+    const [save] = await kept(later)
+    expect(save?.writes).toEqual([])
+    expect((await settings(later).recover(save!)).outcome).toBe('committed')
+    expect((await settings(later).read())?.value).toBe('precious')
   })
 
   it('says why it could not keep it when no key can be had, and fails as it would have', async () => {
@@ -199,6 +232,25 @@ describe('a commit that is aborted', () => {
       details: { spooled: save!.file, write: save!.writes[0] },
     })
     expect(files()).toHaveLength(1)
+  })
+
+  it('ends soon although it is not known which store this is, and says that it could not be kept', async () => {
+    const store = await openStore({
+      store: machine.faulty,
+      keys: KEY,
+      memory: false,
+      spool: join(machine.folder, 'spool'),
+    })
+    const stalled = machine.faulty.faults.add(ALWAYS, { do: 'stall' })
+    const aborting = new AbortController()
+    const committing = failure(settings(store).commit('1', { parent: 'any', signal: aborting.signal }))
+    await expect.poll(() => stalled.fired, { timeout: 10_000 }).toBe(1)
+    aborting.abort()
+    expect(await committing).toMatchObject({
+      code: 'Aborted',
+      details: { notSpooled: "The store's id could not be read in time." },
+    })
+    expect(files()).toEqual([])
   })
 
   it('and is written after that, for the sake of another who shares its write, is kept with that write', async () => {

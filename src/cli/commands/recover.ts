@@ -1,4 +1,5 @@
-import { KeelstateError } from '../../core/errors.ts'
+import { KeelstateError, retold } from '../../core/errors.ts'
+import { isKeptAfter } from '../../core/saving.ts'
 import { decodeSnapshot } from '../../deployments/codec.ts'
 import { diffSnapshots, type SnapshotDiff } from '../../deployments/snapshot-diff.ts'
 import { stateDocument } from '../../deployments/state-document.ts'
@@ -30,12 +31,15 @@ const options = {
 } as const
 
 interface Recovery {
+  readonly name: string | undefined
   readonly dryRun: boolean
   readonly output: string | null
   readonly saves: SaveReport[]
   /** What is current beside the save that could not be committed. */
   readonly compared?: ComparedSave & { snapshots?: SnapshotDiff }
   readonly failed?: KeelstateError
+  /** The documents of which something is kept, where nothing is of this one. */
+  readonly others?: readonly string[]
 }
 
 async function recover(call: Call<typeof options>): Promise<Recovery> {
@@ -47,7 +51,7 @@ async function recover(call: Call<typeof options>): Promise<Recovery> {
   if (name === undefined && (actions.length > 0 || id !== undefined || dryRun))
     throw usage('recover', 'recover needs NAME for that.')
   const store = await call.open()
-  const about = { dryRun, output }
+  const about = { name, dryRun, output }
   if (name === undefined) return { ...about, saves: await listed(store) }
   const document = stateDocument(store, name)
   const saves = await selected(store, name, id)
@@ -62,12 +66,18 @@ async function recover(call: Call<typeof options>): Promise<Recovery> {
     if (!dryRun) await replaceFile(output, body, call.host.cwd)
     return { ...about, saves: [report(saves[0]!, 'kept')] }
   }
-  if (saves.length === 0) return { ...about, saves: [] }
+  if (saves.length === 0) {
+    const others = new Set((await listed(store)).map(({ save }) => save.name))
+    return { ...about, saves: [], others: [...others] }
+  }
   if (dryRun) return { ...about, ...(await bringHome(call, store, document, document, saves)) }
-  return await underLock(call, document, { operation: 'recover', content: false }, async (held) => ({
+  const bringing = underLock(call, document, { operation: 'recover', content: false }, async (held) => ({
     ...about,
     ...(await bringHome(call, store, document, held, saves)),
   }))
+  return await bringing.catch((error: unknown) => {
+    throw stillKept(error, name)
+  })
 }
 
 /** Recovers one after the other, oldest first, until one cannot be. */
@@ -87,7 +97,7 @@ async function bringHome(
     } catch (error) {
       if (!KeelstateError.is(error)) throw error
       const left = saves.slice(reports.length).map((one) => report(one, 'kept'))
-      if (error.code !== 'Conflict') return { saves: [...reports, ...left], failed: error }
+      if (error.code !== 'Conflict') return { saves: [...reports, ...left], failed: stillKept(error, save.name) }
       const compared = await beside(store, document, save, signal)
       return { saves: [...reports, ...left], compared, failed: moved(error, save, compared.current) }
     }
@@ -145,6 +155,13 @@ function report(save: SaveReport['save'], outcome: Outcome): SaveReport {
   return { save, outcome }
 }
 
+/** Says what to do next, where that is the same once more. */
+function stillKept<E>(error: E, name: string): E | KeelstateError {
+  if (!KeelstateError.is(error) || !isKeptAfter(error) || error.operation === 'document.recover') return error // which says what else to do
+  const next = `It is still kept. When the trouble is over: keelstate recover ${shown(name)}`
+  return retold(error, { hint: error.hint === undefined ? next : `${error.hint} ${next}` })
+}
+
 function moved(cause: KeelstateError, { name, id }: SpooledSave, current: RevisionInfo | undefined): KeelstateError {
   const command = `keelstate recover ${shown(name)} --save ${id}`
   return new KeelstateError('Conflict', {
@@ -189,8 +206,12 @@ export const command: Command = defineCommand({
     ['recover shop/prod -o shop.json', 'only the body'],
   ],
   run: recover,
-  async people({ saves, compared, dryRun, output: file }, output) {
-    if (saves.length === 0) return await output.talk('nothing is kept on this machine')
+  async people({ name, saves, others = [], compared, dryRun, output: file }, output) {
+    if (saves.length === 0) {
+      const of = name === undefined ? '' : ` of ${shown(name)}`
+      const but = others.length === 0 ? '' : `, but of ${others.map((one) => shown(one)).join(', ')}`
+      return await output.talk(`nothing is kept${of} on this machine${but}`)
+    }
     if (saves.every(({ outcome }) => outcome === 'kept') && compared === undefined && file === null)
       return await output.data(columns(saves.map(saveRow)))
     for (const one of saves) await output.talk(outcomeText(one, dryRun, file))
