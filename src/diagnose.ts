@@ -20,7 +20,7 @@ export interface DoctorOptions extends CallOptions {
   lock?: string | LockStore
   /** How many writers race at once: 8 to 64, default 8. */
   writers?: number
-  /** How often they do; default 25. */
+  /** How often they do: default 25. What fewer than 10 rounds found out is not remembered. */
   rounds?: number
   /** Told what is checked, and how far that is. */
   onProgress?: (check: string, done: number, of: number) => void

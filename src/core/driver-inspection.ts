@@ -1,4 +1,6 @@
 import type { Finding } from './inspection.ts'
+import { STORE_KEY } from './names.ts'
+import { PROBES } from './proof.ts'
 
 const OFF_MS = 60_000 // a clock that is further off is told
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/
@@ -43,4 +45,14 @@ export function connectionFinding(endpoint: string | undefined): Finding {
     says: 'Requests go over plain HTTP: who sits in between can do what somebody can who writes the bucket.',
     todo: 'Use an https: endpoint.',
   }
+}
+
+/** Where a store keeps what is in use: docs/format.md "Keys". */
+const FOLDERS = ['heads/', 'locks/', 'objects/', 'records/']
+
+/** Whether a rule for the keys of a bucket that begin with `start` is about what the store with this prefix has in use; probes of doctor are not. */
+export function isAboutStore(start: string, prefix: string): boolean {
+  if (start.startsWith(prefix + PROBES)) return false
+  const within = FOLDERS.some((folder) => start.startsWith(prefix + folder))
+  return within || [STORE_KEY, ...FOLDERS].some((place) => (prefix + place).startsWith(start))
 }

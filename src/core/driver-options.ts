@@ -76,11 +76,10 @@ export function credentialsWith(members: readonly [string, string], given: strin
   }
 }
 
+const ENDPOINT_RULE = 'has to be an http: or https: address without user, query or fragment'
+
 /** The rule for the address of another service than the vendor's. */
-export const endpointRule: OptionRule = textThat(
-  isEndpoint,
-  'has to be an http: or https: address without user, query or fragment',
-)
+export const endpointRule: OptionRule = textThat(isEndpoint, ENDPOINT_RULE)
 
 /** The rule for a time in ms that a timer can wait. */
 export const timerRule: OptionRule = wholeNumber(2 ** 31 - 1)
@@ -100,6 +99,31 @@ interface BucketDefaults {
   readonly prefix: string
   readonly attemptTimeoutMs: number
   readonly maxBytes: number
+}
+
+/** Where a driver's requests go. Found once, when the store is made: what is proven of it must not be said of another. */
+export interface Destination {
+  /** Another endpoint than the vendor's own: the one that was given, else the one that the environment names. */
+  readonly destination: string | undefined
+  /** A client that was passed in has an endpoint of its own, and only it knows which. */
+  readonly ownEndpoint: boolean
+}
+
+/**
+ * The endpoint that the first of these variables of the environment names; one that is empty is as good as unset.
+ *
+ * @throws {KeelstateError} `InvalidOptions` that names the variable, when it holds no address, or one that stands in no file or log.
+ */
+export function endpointFromEnvironment(
+  operation: string,
+  variables: readonly string[],
+  read: (text: string) => string = (text) => text,
+): string | undefined {
+  const name = variables.find((variable) => process.env[variable])
+  if (name === undefined) return undefined
+  const endpoint = read(process.env[name]!)
+  if (isEndpoint(endpoint)) return endpoint
+  throw invalidOption(operation, name, `${name} ${ENDPOINT_RULE}.`, 'Set it right, or unset it.')
 }
 
 /** A driver's options, checked and completed. */

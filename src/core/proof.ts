@@ -63,7 +63,8 @@ export class ProofGate {
   }
 
   async #check(options: CallOptions): Promise<void> {
-    const { address } = this.#store
+    const { address, capabilities } = this.#store
+    if (capabilities.provable === false) throw unprovable(address)
     if ((await readProof(this.#store, options)) !== undefined) return
     throw new KeelstateError('Unsupported', {
       operation: 'lock.write',
@@ -73,4 +74,14 @@ export class ProofGate {
       hint: `Prove it once: keelstate doctor --store '${address}'. Or keep the locks in DynamoDB, or add conditionalWrites=trusted to the address if you know.`,
     })
   }
+}
+
+function unprovable(address: string): KeelstateError<'Unsupported'> {
+  return new KeelstateError('Unsupported', {
+    operation: 'lock.write',
+    key: address,
+    message: `The client of ${address} has an endpoint of its own, which the address does not say: no proof that the service there honours conditional writes can be kept, and locks rest on one.`,
+    details: { notExecuted: true },
+    hint: "Give the store the endpoint instead of a client, and prove it once by keelstate doctor. Or keep the locks in DynamoDB, or add conditionalWrites: 'trusted' to the options if you know.",
+  })
 }

@@ -61,6 +61,11 @@ export interface ObjectStoreCapabilities {
    * has proven that it does not. Default false.
    */
   proofNeeded?: boolean
+  /**
+   * A proof can be kept for the store: its address says where its requests go. False for a client that was passed in with an endpoint of its own: two
+   * of them may have one address, so no proof counts, and only who says that the service is trusted is let in. Default true.
+   */
+  provable?: boolean
   /** Time between two writes of one object that the service wants, in ms: what comes sooner is `Throttled`. Left out: as often as one likes. */
   writeIntervalMs?: number
 }

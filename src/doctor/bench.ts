@@ -19,6 +19,7 @@ export class Bench {
   readonly #limits: Limits
   readonly #folder: string
   readonly #made = new Set<ObjectKey>()
+  readonly #underWay = new Set<Promise<unknown>>()
   #next = 0
 
   constructor(
@@ -50,6 +51,11 @@ export class Bench {
     return `${this.#folder}${String(this.#next++).padStart(6, '0')}`
   }
 
+  /** A new name below which nothing stands, and where a service that honours conditions lets nothing be replaced. */
+  newAbsentKey(): ObjectKey {
+    return `doctor/absent-${hex(this.environment.randomBytes(8))}`
+  }
+
   newBody(): Uint8Array {
     return this.environment.randomBytes(BODY_BYTES)
   }
@@ -72,7 +78,9 @@ export class Bench {
 
   async write(key: ObjectKey, body: Uint8Array, condition: PutCondition): Promise<Contender<VersionToken>> {
     if (key.startsWith(this.#folder)) this.#made.add(key)
-    return await contend<VersionToken>(this.deadline(), key, (call) => this.store.put(key, body, condition, call))
+    const work = contend<VersionToken>(this.deadline(), key, (call) => this.store.put(key, body, condition, call))
+    this.#underWay.add(work)
+    return await work.finally(() => this.#underWay.delete(work))
   }
 
   /** Creates an immutable probe, under the next name if that is what it takes. */
@@ -93,23 +101,26 @@ export class Bench {
     for (const key of keys) this.#made.delete(key)
   }
 
-  /** Every key below a prefix, page by page. */
+  /** Every key below a prefix, page by page, as often as it is listed; ends at a page that came before, for a service that ignores the cursor. */
   async list(prefix: string, limit?: number): Promise<string[]> {
     const keys: string[] = []
     let cursor: string | undefined
-    do {
+    for (;;) {
       const page = await this.deadline().repeat('doctor.list', prefix, 0, (call) =>
         this.store.list(prefix, { ...call, cursor, ...(limit === undefined ? {} : { limit }) }),
       )
-      keys.push(...page.objects.map(({ key }) => key))
+      const listed = page.objects.map(({ key }) => key)
+      const again = page.cursor === cursor || listed.some((key) => keys.includes(key))
+      keys.push(...listed)
+      if (page.cursor === undefined || again) return keys
       cursor = page.cursor
-    } while (cursor !== undefined)
-    return keys
+    }
   }
 
   /** Deletes what this run made and has not deleted yet: immutable probes under names of its own, which nothing else refers to. */
   async clean(): Promise<Finding> {
     const check = 'delete'
+    await Promise.allSettled(this.#underWay) // one of several failed: what the others write is to be deleted, too
     const keys = [...this.#made]
     try {
       // Also after an abort: what was made is to be taken away.

@@ -1,9 +1,8 @@
 import type { Environment } from '../core/environment.ts'
-import { KeelstateError, throwIfAborted } from '../core/errors.ts'
+import { KeelstateError, printable, throwIfAborted } from '../core/errors.ts'
 import { hex } from '../core/header.ts'
 import type { Finding, Inspectable } from '../core/inspection.ts'
 import { readMarker } from '../core/marker.ts'
-import { encodeProof, proofKey, readProof } from '../core/proof.ts'
 import type { Limits } from '../core/retry.ts'
 import type { CallOptions, ObjectStore } from '../core/store.ts'
 import type { LockStore } from '../locking/index.ts'
@@ -13,6 +12,7 @@ import { createTaken, raceCreates } from './creates.ts'
 import { LockBench, lateChange, raceAcquisitions, raceRecords } from './locks.ts'
 import { pairing } from './pairing.ts'
 import { permissions } from './permissions.ts'
+import { remember } from './remember.ts'
 import { conditionalReads, raceUpdates, readAfterWrite, updateRefused } from './updates.ts'
 
 /** What is examined, and how thoroughly. */
@@ -40,11 +40,12 @@ export interface DoctorReport {
    */
   verdict: 'safe' | 'unsafe' | 'unproven'
   findings: Finding[]
-  /** The proof is kept in the store, so that locks are let in. */
+  /** A proof lies in the store, so that locks are let in; also one that could not be taken back. Of fewer than 10 rounds none is kept. */
   remembered: boolean
 }
 
 const AN_HOUR_MS = 60 * 60 * 1_000
+const TRIES = 3
 
 /** What proves that a store does what keelstate rests on. Everything else is advice. */
 const MECHANISM = [
@@ -94,8 +95,8 @@ export async function examine(parts: ExamineParts, options: CallOptions = {}): P
       await run('create-race', rounds, (onRound) => raceCreates(bench, onRound))
       await run('create-refused', 1, () => createTaken(bench))
       await run('update-race', rounds, (onRound) => raceUpdates(bench, onRound))
-      await run('update-refused', 1, () => updateRefused(bench))
-      await run('conditional-read', 1, () => conditionalReads(bench))
+      await run('update-refused', 1, () => decided(() => updateRefused(bench)))
+      await run('conditional-read', 1, () => decided(() => conditionalReads(bench)))
       await run('read-after-write', 1, (onRound) => readAfterWrite(bench, onRound))
       await run('bodies', 1, () => wholeBodies(bench))
       if (may.has('list')) await run('list-after-write', 1, () => listAfterWrite(bench))
@@ -104,7 +105,7 @@ export async function examine(parts: ExamineParts, options: CallOptions = {}): P
       const table = new LockBench(locks, { ...parts, storeId: storeId ?? '0'.repeat(32), signal })
       await run('lock-write-race', rounds, (onRound) => raceRecords(table, onRound))
       await run('lock-acquire-race', rounds, (onRound) => raceAcquisitions(table, onRound))
-      await run('lock-refused', 1, () => lateChange(table))
+      await run('lock-refused', 1, () => decided(() => lateChange(table)))
       if (storeId !== undefined && may.has('write')) await run('lock-pairing', 1, () => pairing(bench, table))
     }
     for (const place of [store, ...(locks === undefined ? [] : [locks])]) await inspect(place, findings, signal)
@@ -114,7 +115,8 @@ export async function examine(parts: ExamineParts, options: CallOptions = {}): P
   const proven = MECHANISM.every((check) => isGood(findings, check))
   const ofLocks = ['lock-write-race', 'lock-refused', ...(locks?.acquire === undefined ? [] : ['lock-acquire-race'])]
   const locksProven = locks === undefined || ofLocks.every((check) => isGood(findings, check))
-  const remembered = await remember(parts, bench, findings, proven)
+  const disproven = findings.some(({ check, verdict }) => MECHANISM.includes(check) && verdict === 'unsafe')
+  const remembered = await remember(bench, findings, disproven ? 'disproven' : proven ? 'proven' : 'open')
   return {
     store: store.address,
     ...(locks === undefined ? {} : { locks: locks.address }),
@@ -147,6 +149,14 @@ async function told(check: string, work: () => Promise<Finding | undefined>): Pr
   }
 }
 
+/** Makes a check again that a lost answer came between, or somebody else at work on the same probe, such as another doctor. */
+async function decided(check: () => Promise<Finding>): Promise<Finding> {
+  for (let attempt = 1; ; attempt++) {
+    const finding = await check()
+    if (finding.verdict !== 'unknown' || attempt === TRIES) return finding
+  }
+}
+
 async function inspect(place: Inspectable, findings: Finding[], signal: AbortSignal | undefined): Promise<void> {
   const ending = await told('credentials', () => credentials(place, signal))
   if (ending !== undefined) findings.push(ending)
@@ -155,9 +165,16 @@ async function inspect(place: Inspectable, findings: Finding[], signal: AbortSig
     for await (const finding of place.inspect({ signal })) findings.push(finding)
   } catch (error) {
     if (KeelstateError.is(error, 'Aborted')) throw error
-    const why = error instanceof Error ? error.message : String(error)
-    findings.push({ check: 'settings', verdict: 'unknown', says: `The settings could not be asked for: ${why}` })
+    const says = `The settings could not be asked for: ${failureOf(error)}`
+    findings.push({ check: 'settings', verdict: 'unknown', says })
   }
+}
+
+/** What a client says of itself is not repeated: it may hold the command that gives credentials, or what was signed. */
+function failureOf(error: unknown): string {
+  if (KeelstateError.is(error)) return error.message
+  const { code, name } = Object(error) as { code?: unknown; name?: unknown }
+  return `the client failed (${printable(String(code ?? name ?? 'unknown'), 60)}).`
 }
 
 async function credentials(place: Inspectable, signal: AbortSignal | undefined): Promise<Finding | undefined> {
@@ -170,33 +187,6 @@ async function credentials(place: Inspectable, signal: AbortSignal | undefined):
     verdict: 'warning',
     says,
     todo: 'Unless they are renewed by themselves, sign in again before longer work.',
-  }
-}
-
-/** Keeps the proof where there is none; takes it away when the store turned out to be what it said it was not. */
-async function remember(parts: ExamineParts, bench: Bench, findings: Finding[], proven: boolean): Promise<boolean> {
-  const { store, environment, writers, rounds } = parts
-  const key = proofKey(store.address)
-  const disproven = findings.some(({ check, verdict }) => MECHANISM.includes(check) && verdict === 'unsafe')
-  try {
-    const known = await readProof(store, { signal: bench.signal })
-    if (disproven) {
-      if (known !== undefined) await bench.remove([key])
-      return false
-    }
-    if (known !== undefined) return true
-    if (!proven) return false
-    const at = new Date(environment.now()).toISOString()
-    await bench.write(key, encodeProof({ address: store.address, at, writers, rounds }), { ifAbsent: true })
-    return (await readProof(store, { signal: bench.signal })) !== undefined
-  } catch (error) {
-    if (!KeelstateError.is(error) || error.code === 'Aborted') throw error
-    findings.push({
-      check: 'proof',
-      verdict: 'warning',
-      says: `What was found out could not be kept in the store: ${error.message}`,
-    })
-    return false
   }
 }
 

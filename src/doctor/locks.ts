@@ -123,14 +123,15 @@ export async function raceAcquisitions(bench: LockBench, onRound: () => void): P
     const claims = Array.from({ length: bench.writers }, () => bench.newRecord(0n))
     const contenders = await Promise.all(claims.map((claim) => acquire(bench, key, claim)))
     const now = await bench.read(key)
-    const grew = now?.record.fence === freed.written.record.fence + 1n
+    const grew = now !== undefined && now.record.fence > freed.written.record.fence
     const after = standing(
       now,
       claims.map(({ token }) => token),
       freed.written,
     )
-    // A fence that did not grow by one would let a former holder in.
-    judge.note(contenders, after.stands === 'contender' && !grew ? { stands: 'before' } : after)
+    if (isFreedBetween(contenders)) judge.note([], { stands: 'foreign' })
+    // A fence that did not grow would let a former holder in.
+    else judge.note(contenders, after.stands === 'contender' && !grew ? { stands: 'before' } : after)
     onRound()
   }
   const last = await bench.read(key)
@@ -147,24 +148,28 @@ export async function lateChange(bench: LockBench): Promise<Finding> {
   const second = bench.newRecord((first?.record.fence ?? 0n) + 1n)
   const changed = await bench.write(key, first, second)
   const readers = await Promise.all(Array.from({ length: READERS }, () => bench.read(key)))
-  if (changed.outcome !== 'won')
-    return {
-      check,
-      verdict: 'unknown',
-      says: 'A request was not answered, or somebody else is at work on the same probe.',
-      todo: 'Run it again.',
-    }
+  const undecided: Finding = {
+    check,
+    verdict: 'unknown',
+    says: 'A request was not answered, or somebody else is at work on the same probe.',
+    todo: 'Run it again.',
+  }
+  if (changed.outcome !== 'won') return undecided
   if (readers.some((read) => read === undefined || read.record.token === first?.record.token))
     return { check, verdict: 'unsafe', says: 'A reader did not see a change that had been made before it asked.', todo }
-  const late = await bench.write(key, first, bench.newRecord(second.fence))
+  const third = bench.newRecord(second.fence)
+  const late = await bench.write(key, first, third)
   const now = await bench.read(key)
-  if (late.outcome === 'won')
+  if (late.outcome === 'won' || now?.record.token === third.token)
     return { check, verdict: 'unsafe', says: 'A change of a lock record that had been replaced was carried out.', todo }
+  if (late.outcome === 'unknown') return undecided
   for (const differs of [{ owner: bench.newId() }, { token: bench.newId() }, { fence: second.fence + 7n }]) {
     const base = { ...now!, record: { ...now!.record, ...differs } }
     // Lock stores that go by the version of an object need not look at the record.
     if (now?.version !== undefined) break
-    if ((await bench.write(key, base, bench.newRecord(second.fence))).outcome === 'won')
+    const { outcome } = await bench.write(key, base, bench.newRecord(second.fence))
+    if (outcome === 'unknown') return undecided
+    if (outcome === 'won')
       return {
         check,
         verdict: 'unsafe',
@@ -177,6 +182,14 @@ export async function lateChange(bench: LockBench): Promise<Finding> {
     verdict: 'ok',
     says: 'Changes of a lock record that was replaced are refused, and readers see the last one.',
   }
+}
+
+/** Whether somebody else, such as another doctor, freed the lock between the claims that won: that counts the fence up, too. */
+function isFreedBetween(contenders: readonly Contender<StoredLock>[]): boolean {
+  const fences = contenders.flatMap((one) => (one.outcome === 'won' ? [one.written.record.fence] : []))
+  fences.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
+  const [, ...later] = fences
+  return later.length > 0 && later.every((fence, n) => fence - fences[n]! > 1n)
 }
 
 async function acquire(bench: LockBench, key: LockKey, claimed: LockRecord): Promise<Contender<StoredLock>> {

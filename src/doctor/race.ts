@@ -2,14 +2,15 @@ import { KeelstateError } from '../core/errors.ts'
 import type { Finding } from '../core/inspection.ts'
 import { type Deadline, isNotExecuted, isTransient } from '../core/retry.ts'
 
+const SETTLE_MS = 5_000 // how long a write under way may still answer after an abort: what lands later is not deleted
 const ENOUGH = 3 // rounds of one fault after which no more are needed to say so
 
 /** What became of one of several writers that raced. */
 export type Contender<T> =
   | { readonly outcome: 'won'; readonly written: T }
   | { readonly outcome: 'refused' }
-  /** It may have been executed. */
-  | { readonly outcome: 'unknown' }
+  /** It may have been executed. `conflict`: the service did answer, that the write met another one, as it may say to those that it refuses. */
+  | { readonly outcome: 'unknown'; readonly conflict?: boolean }
 
 /**
  * Makes one conditional write, once: only what certainly had no effect is sent again.
@@ -23,12 +24,13 @@ export async function contend<T>(
 ): Promise<Contender<T>> {
   for (;;) {
     try {
-      return { outcome: 'won', written: (await deadline.attempt('doctor.write', key, 0, write)) as T }
+      return { outcome: 'won', written: (await deadline.attempt('doctor.write', key, 0, write, SETTLE_MS)) as T }
     } catch (error) {
       if (KeelstateError.is(error, 'PreconditionFailed') || KeelstateError.is(error, 'NotFound'))
         return { outcome: 'refused' }
       if (deadline.aborted || !isTransient(error)) throw error
-      if (!isNotExecuted(error)) return { outcome: 'unknown' }
+      if (!isNotExecuted(error))
+        return { outcome: 'unknown', conflict: KeelstateError.is(error) && error.details.status === 409 }
       if (deadline.left <= 0) throw error
       await deadline.backoff(error)
     }
@@ -57,12 +59,13 @@ export class RaceJudge {
     this.rounds++
     const winners = contenders.flatMap(({ outcome }, number) => (outcome === 'won' ? [number] : []))
     const unknown = contenders.some(({ outcome }) => outcome === 'unknown')
-    if (unknown) this.#unknown++
+    const unanswered = contenders.some((one) => one.outcome === 'unknown' && one.conflict !== true)
     if (winners.length > 1) this.#doubles++
     else if (after.stands === 'foreign') this.#foreign++
     else if (winners.length === 1) {
       if (after.stands !== 'contender' || after.number !== winners[0]) this.#lost++
-    } else if (unknown) return
+      else if (unanswered) this.#unknown++ // whoever had no answer may have been let in before
+    } else if (unknown) this.#unknown++
     else if (after.stands === 'contender') this.#silent++
     else this.#denied++
   }

@@ -7,8 +7,6 @@ import { RaceJudge } from './race.ts'
 
 /** The one object of doctor that is moved, never deleted. It stays: 64 bytes. */
 const MOVED: ObjectKey = 'doctor/probe'
-/** Never created by a service that honours conditions. */
-const ABSENT: ObjectKey = 'doctor/absent'
 
 /** The moved probe as it stands; made when this is the first run here, by writers that race. */
 async function movedProbe(bench: Bench): Promise<{ standing: StoredObject; created?: Finding }> {
@@ -56,8 +54,7 @@ export async function updateRefused(bench: Bench): Promise<Finding> {
       says: 'A write on the version that stands was refused, although the condition held.',
       todo,
     }
-  if (moved.outcome !== 'won')
-    return { check, verdict: 'unknown', says: 'A request was not answered.', todo: 'Run it again.' }
+  if (moved.outcome !== 'won') return undecided(check)
   if (moved.written === first.token)
     return {
       check,
@@ -70,27 +67,17 @@ export async function updateRefused(bench: Bench): Promise<Finding> {
   const now = await bench.read(MOVED)
   if (late.outcome === 'won' || same(now?.bytes, lateBody))
     return { check, verdict: 'unsafe', says: 'A write on a version that had been replaced was carried out.', todo }
-  if (late.outcome === 'unknown' || !same(now?.bytes, body)) {
-    const says = 'A request was not answered, or somebody else was at work on the same probe.'
-    return { check, verdict: 'unknown', says, todo: 'Run it again.' }
-  }
-  if ((await bench.read(ABSENT)) === undefined) {
-    const nowhere = await bench.write(ABSENT, bench.newBody(), { ifMatch: moved.written })
-    if (nowhere.outcome === 'won' || (await bench.read(ABSENT)) !== undefined)
-      return {
-        check,
-        verdict: 'unsafe',
-        says: 'A write on a version of an object that does not exist created it.',
-        todo,
-      }
-  } else {
+  if (late.outcome === 'unknown' || !same(now?.bytes, body)) return undecided(check)
+  const absent = bench.newAbsentKey()
+  const nowhere = await bench.write(absent, bench.newBody(), { ifMatch: moved.written })
+  if (nowhere.outcome === 'won' || (await bench.read(absent)) !== undefined)
     return {
       check,
       verdict: 'unsafe',
-      says: 'An earlier run found that a write on a version of an object that does not exist created it.',
+      says: 'A write on a version of an object that does not exist created it.',
       todo,
     }
-  }
+  if (nowhere.outcome === 'unknown') return undecided(check)
   return {
     check,
     verdict: 'ok',
@@ -106,14 +93,16 @@ export async function conditionalReads(bench: Bench): Promise<Finding> {
   const body = bench.newBody()
   const moved = await bench.write(MOVED, body, { ifMatch: known.token })
   const news = await bench.readUnless(MOVED, known.token)
-  if (moved.outcome === 'won' && (news === 'unchanged' || !same(news?.bytes, body))) {
+  if (moved.outcome !== 'won') return undecided(check)
+  if (news === 'unchanged' || news === undefined || same(news.bytes, known.bytes)) {
     return {
       check,
       verdict: 'unsafe',
-      says: 'A reader that named an earlier version was told that nothing had changed, or was given another body.',
+      says: 'A reader that named an earlier version was told that nothing had changed, or was given that one again.',
       todo: 'Look for a cache in between; readers here work on old state.',
     }
   }
+  if (!same(news.bytes, body)) return undecided(check)
   if (unchanged !== 'unchanged' && bench.store.capabilities.conditionalGet) {
     return {
       check,
@@ -122,6 +111,11 @@ export async function conditionalReads(bench: Bench): Promise<Finding> {
     }
   }
   return { check, verdict: 'ok', says: 'An unchanged object costs no body, and a changed one is told from it.' }
+}
+
+function undecided(check: string): Finding {
+  const says = 'A request was not answered, or somebody else was at work on the same probe.'
+  return { check, verdict: 'unknown', says, todo: 'Run it again.' }
 }
 
 /** What was written is there for every reader at once, under a name that was found absent a moment before and under one that was moved. */

@@ -1,7 +1,7 @@
 import { stat, statfs } from 'node:fs/promises'
 import type { Finding } from '../core/inspection.ts'
 
-/** Numbers by which Linux tells file systems: linux/include/uapi/linux/magic.h, and the man page statfs(2). */
+/** Numbers by which Linux tells file systems: linux/include/uapi/linux/magic.h, the man page statfs(2), and what `stat -f` of coreutils calls remote. */
 const NETWORK: Readonly<Record<number, string>> = {
   26985: 'NFS',
   20859: 'SMB',
@@ -14,6 +14,17 @@ const NETWORK: Readonly<Record<number, string>> = {
   198183888: 'Lustre',
   1196443219: 'GPFS',
   18225520: 'GFS2',
+  1952539503: 'OCFS2',
+  428016422: 'BeeGFS',
+  1937076805: 'Coda',
+  22092: 'NCP',
+  2866260714: 'PanFS',
+  3203391149: 'StorNext',
+  1633904243: 'ACFS',
+  537068840: 'OrangeFS',
+  3133910204: 'VMware shared folder',
+  2020557398: 'VirtualBox shared folder',
+  2088527475: 'Parallels shared folder',
 }
 const FUSE = 0x65735546
 const MEMORY: Readonly<Record<number, string>> = { 16914836: 'tmpfs', 2240043254: 'ramfs' }

@@ -4,7 +4,7 @@ import type { DriverBounds, DriverClient, DriverDownload } from '../core/driver-
 import { Wire, type WireCall } from '../core/driver-wire.ts'
 import { KeelstateError } from '../core/errors.ts'
 import type { GcsAnswered, GcsQuestion } from './inspect.ts'
-import { EMULATOR_HOST, emulatorEndpoint, type GcsCredentials, type GcsSettings } from './options.ts'
+import { EMULATOR_HOST, type GcsCredentials, type GcsSettings } from './options.ts'
 
 /** What is needed of a `Storage` that a user passes in; the client's own fits. */
 export interface GcsClientSlice {
@@ -69,12 +69,11 @@ async function ownClient(settings: GcsSettings): Promise<Storage> {
       cause,
     })
   })
-  const endpoint = settings.endpoint ?? emulatorEndpoint()
-  return withoutEmulatorHost(() => new sdk.Storage(clientOptions(settings, endpoint)))
+  return withoutEmulatorHost(() => new sdk.Storage(clientOptions(settings)))
 }
 
 /** One attempt, by a client of our own: the library changes the retries of a shared one while it works. */
-function clientOptions({ credentials }: GcsSettings, endpoint: string | undefined): StorageOptions {
+function clientOptions({ credentials, destination: endpoint }: GcsSettings): StorageOptions {
   const given = credentials === undefined ? {} : authOf(credentials)
   const authenticated = credentials !== undefined || !/^http:/i.test(endpoint ?? '')
   return {

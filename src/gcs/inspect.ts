@@ -1,6 +1,7 @@
-import { clockFinding, connectionFinding } from '../core/driver-inspection.ts'
+import { clockFinding, connectionFinding, isAboutStore } from '../core/driver-inspection.ts'
 import { printable } from '../core/errors.ts'
 import type { Finding } from '../core/inspection.ts'
+import { STORE_KEY } from '../core/names.ts'
 import { PROBES } from '../core/proof.ts'
 import { endpointOf, type GcsSettings, isForeignService } from './options.ts'
 import { dateOf, statusOf } from './translate.ts'
@@ -23,8 +24,14 @@ interface Rule {
   readonly condition?: Readonly<Record<string, unknown>>
 }
 
-/** Conditions that leave live versions alone. */
-const OF_NONCURRENT = ['daysSinceNoncurrentTime', 'noncurrentTimeBefore', 'numNewerVersions']
+/** Conditions that leave alone what is in use: of versions that are not live, and of a custom time, which keelstate sets on nothing. */
+const OF_OTHERS = [
+  'daysSinceNoncurrentTime',
+  'noncurrentTimeBefore',
+  'numNewerVersions',
+  'daysSinceCustomTime',
+  'customTimeBefore',
+]
 
 const CLOCK = 'Locks compare no clocks, but times of revisions are what this machine says.'
 const PUBLIC = ['allUsers', 'allAuthenticatedUsers']
@@ -148,15 +155,10 @@ function lifecycle({ lifecycle: rules }: Bucket, prefix: string): Finding {
   const check = 'lifecycle'
   for (const { action, condition = {} } of rules?.rule ?? []) {
     if (action?.type !== 'Delete') continue
-    if (condition.isLive === false || OF_NONCURRENT.some((name) => condition[name] !== undefined)) continue
+    if (condition.isLive === false || OF_OTHERS.some((name) => condition[name] !== undefined)) continue
     const under = Array.isArray(condition.matchesPrefix) ? (condition.matchesPrefix as string[]) : ['']
-    const hit = under.some(
-      (start) =>
-        (start.startsWith(prefix) || prefix.startsWith(start)) &&
-        !start.startsWith(`${prefix}doctor/`) &&
-        !start.startsWith(prefix + PROBES),
-    )
-    if (hit) {
+    const endings = Array.isArray(condition.matchesSuffix) ? (condition.matchesSuffix as string[]) : ['']
+    if (under.some((start) => isAboutStore(start, prefix)) && endings.some(isOfKeys)) {
       return {
         check,
         verdict: 'unsafe',
@@ -166,6 +168,12 @@ function lifecycle({ lifecycle: rules }: Bucket, prefix: string): Finding {
     }
   }
   return { check, verdict: 'ok', says: 'No lifecycle rule deletes what is in use.' }
+}
+
+/** Whether a key of a store may end so: heads and locks end in `~`, objects in hex digits, the marker in its name. */
+function isOfKeys(ending: string): boolean {
+  const last = ending.slice(ending.lastIndexOf('/') + 1)
+  return last === '~' || /^[0-9a-f]*$/.test(last) || STORE_KEY.endsWith(last)
 }
 
 function publicAccess(bucket: Bucket): Finding {

@@ -13,6 +13,8 @@ import {
   checkOptions,
   completeBucketOptions,
   credentialsWith,
+  type Destination,
+  endpointFromEnvironment,
   hasMethod,
   type OptionRules,
   optional,
@@ -50,7 +52,7 @@ export interface GcsStoreOptions {
   client?: GcsClientSlice | undefined
   /**
    * `trusted`: the service at this endpoint is known to honour `ifGenerationMatch`, also when requests race. Without it, locks are kept in the store
-   * only after `keelstate doctor` has proven it. Google's own needs no proof.
+   * only after `keelstate doctor` has proven it, which it cannot for a client with an endpoint of its own. Google's own needs no proof.
    */
   conditionalWrites?: 'trusted' | undefined
   /** How long the service may take to begin an answer, and to go on with it, in ms; for a body that is sent, 1 s per MB is added. Default 60,000. */
@@ -60,7 +62,9 @@ export interface GcsStoreOptions {
 }
 
 /** Options, checked and completed. */
-export type GcsSettings = Completed<GcsStoreOptions>
+export interface GcsSettings extends Completed<GcsStoreOptions>, Destination {}
+
+export const EMULATOR_HOST = 'STORAGE_EMULATOR_HOST'
 
 const OPERATION = 'gcsStore'
 const GOOGLE = 'https://storage.googleapis.com'
@@ -97,7 +101,15 @@ const CLIENTS_OWN = ['endpoint', 'credentials'] as const
 /** @throws {KeelstateError} `InvalidOptions` that names the option, and for an unknown one the nearest known. */
 export function parseGcsStoreOptions(options: GcsStoreOptions): GcsSettings {
   checkOptions(OPERATION, options, RULES)
-  return completeBucketOptions(OPERATION, options, CLIENTS_OWN)
+  return { ...completeBucketOptions(OPERATION, options, CLIENTS_OWN), ...destinationOf(options) }
+}
+
+/** The client library takes the address of an emulator with a scheme or without; a client that was passed in has read it already. */
+function destinationOf({ endpoint, client }: GcsStoreOptions): Destination {
+  if (client !== undefined) return { destination: undefined, ownEndpoint: client.customEndpoint === true }
+  const withScheme = (host: string) => (/^https?:/i.test(host) ? host : `http://${host}`)
+  const emulator = () => endpointFromEnvironment(OPERATION, [EMULATOR_HOST], withScheme)
+  return { destination: endpoint ?? emulator(), ownEndpoint: false }
 }
 
 const FORM: AddressForm<GcsStoreOptions> = {
@@ -131,25 +143,15 @@ export function parseGcsAddress(address: string): GcsStoreOptions {
 
 /** The address that says where a store lies; `parseGcsAddress` reads it back. Holds no secret. */
 export function formatGcsAddress(settings: GcsSettings): string {
-  return formatBucketAddress('gs', settings)
-}
-
-export const EMULATOR_HOST = 'STORAGE_EMULATOR_HOST'
-
-/** Address of an emulator that the environment names; the client library takes it with a scheme or without. */
-export function emulatorEndpoint(): string | undefined {
-  const host = process.env[EMULATOR_HOST]
-  return host === undefined || /^https?:/i.test(host) ? host : `http://${host}`
+  return formatBucketAddress('gs', { ...settings, endpoint: settings.destination })
 }
 
 /** Where requests go: `undefined` when a client that was passed in has an endpoint of its own. */
-export function endpointOf({ endpoint, client }: GcsSettings): string | undefined {
-  if (client !== undefined) return client.customEndpoint === true ? undefined : GOOGLE
-  return endpoint ?? emulatorEndpoint() ?? GOOGLE
+export function endpointOf({ destination, ownEndpoint }: Destination): string | undefined {
+  return ownEndpoint ? undefined : (destination ?? GOOGLE)
 }
 
 /** Whether another service than Google's may answer: one that has to prove that it honours conditional writes. */
-export function isForeignService(settings: GcsSettings): boolean {
-  const endpoint = endpointOf(settings)
-  return endpoint === undefined || isForeignEndpoint(endpoint, /(^|\.)googleapis\.com$/)
+export function isForeignService({ destination, ownEndpoint }: Destination): boolean {
+  return ownEndpoint || isForeignEndpoint(destination, /(^|\.)googleapis\.com$/)
 }

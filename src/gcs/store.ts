@@ -63,6 +63,7 @@ class GcsStore implements ObjectStore {
       durable: true,
       maxBytes: settings.maxBytes,
       proofNeeded: settings.conditionalWrites !== 'trusted' && isForeignService(settings),
+      provable: !settings.ownEndpoint,
       writeIntervalMs: WRITE_INTERVAL_MS,
     }
     this.#settings = settings

@@ -1,7 +1,7 @@
 import type { DriverBounds, DriverClient } from '../core/driver-connection.ts'
 import { KeelstateError } from '../core/errors.ts'
 import { withoutNodeWarning } from '../core/sdk-warning.ts'
-import type { S3Settings } from './options.ts'
+import { isForeignService, type S3Settings } from './options.ts'
 
 /** What is needed of an `S3Client` that a user passes in; the SDK's own fits. */
 export interface S3ClientSlice {
@@ -11,6 +11,8 @@ export interface S3ClientSlice {
     readonly credentials?: (() => Promise<unknown>) | undefined
     readonly region?: (() => Promise<unknown>) | undefined
     readonly isCustomEndpoint?: boolean | undefined
+    readonly ignoreConfiguredEndpointUrls?: boolean | undefined
+    readonly serviceConfiguredEndpoint?: (() => Promise<string | undefined>) | undefined
   }
 }
 
@@ -153,9 +155,36 @@ export async function connectS3(settings: S3Settings): Promise<S3Operations> {
     async prepare() {
       await client.config?.region?.()
       await client.config?.credentials?.()
+      await checkDestination(settings, client)
     },
     destroy: () => own?.destroy(),
   }
+}
+
+/**
+ * What the address says is where requests go; what is proven of one service must not let locks into another.
+ *
+ * @throws {KeelstateError} `InvalidOptions` when the AWS profile, which is read with the first request, names another service.
+ */
+async function checkDestination(settings: S3Settings, { config }: S3ClientSlice): Promise<void> {
+  const { endpoint, destination, ownEndpoint, conditionalWrites } = settings
+  if (endpoint !== undefined || ownEndpoint || conditionalWrites === 'trusted') return
+  if (config?.serviceConfiguredEndpoint === undefined || config.ignoreConfiguredEndpointUrls === true) return
+  const found = await config.serviceConfiguredEndpoint()
+  if (found === destination) return
+  if (!isForeignService(settings) && !isForeignService({ destination: found, ownEndpoint })) return
+  throw new KeelstateError('InvalidOptions', {
+    operation: 's3Store',
+    message: `Requests would go to ${originOf(found)}, as the AWS profile or the environment has it by now, and the address of the store says ${destination ?? 'AWS'}.`,
+    hint: 'Add endpoint=… to the address.',
+    details: { option: 'endpoint', notExecuted: true },
+  })
+}
+
+/** Without what may be secret in an address. */
+function originOf(endpoint: string | undefined): string {
+  if (endpoint === undefined) return 'AWS'
+  return URL.canParse(endpoint) ? new URL(endpoint).origin : 'another place'
 }
 
 /** One attempt, timeouts that fire, no extra round trip for large bodies, checksums where the service is known to take them. */

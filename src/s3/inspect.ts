@@ -1,4 +1,4 @@
-import { clockFinding, connectionFinding } from '../core/driver-inspection.ts'
+import { clockFinding, connectionFinding, isAboutStore } from '../core/driver-inspection.ts'
 import type { Finding } from '../core/inspection.ts'
 import { PROBES } from '../core/proof.ts'
 import type { S3Answered, S3Question } from './client.ts'
@@ -33,7 +33,7 @@ const OF_AWS_ONLY = ['public-access', 'public-policy', 'tls', 'encryption']
 /** Looks at the bucket's settings, the clock, and whether damaged bodies are refused. */
 export async function* inspectS3(settings: S3Settings, ask: AskS3): AsyncGenerator<Finding> {
   const foreign = isForeignService(settings)
-  const connection = connectionFinding(settings.endpoint)
+  const connection = connectionFinding(settings.destination)
   if (foreign || connection.verdict === 'warning') yield connection
   yield* clock(ask)
   yield await checksums(settings, ask)
@@ -70,12 +70,11 @@ const PERMISSIONS: Partial<Record<S3Question, string>> = {
 
 async function* clock(ask: AskS3): AsyncGenerator<Finding> {
   const sent = Date.now()
-  const date = await ask('HeadBucket').then(
-    (answered) => answered.date,
-    () => undefined,
-  )
+  // A refusal tells the time, too: not everybody may ask for the bucket.
+  const date = await ask('HeadBucket').then(({ date }) => date, dateOf)
   const finding = clockFinding(date, sent, Date.now(), CLOCK)
   if (finding !== undefined) yield finding
+  else yield { check: 'clock', verdict: 'unknown', says: "The service's answer does not tell its time." }
 }
 
 /** A body whose checksum is wrong has to be refused: it was damaged on its way. */
@@ -138,8 +137,7 @@ function lifecycle({ found }: Answer, { prefix }: S3Settings): Judged {
     const { And, Tag } = rule.Filter ?? {}
     if (Tag !== undefined || (And?.Tags ?? []).length > 0) continue // keelstate's objects bear none
     const under = rule.Filter?.Prefix ?? And?.Prefix ?? rule.Prefix ?? ''
-    if (!under.startsWith(prefix) && !prefix.startsWith(under)) continue
-    if (under.startsWith(`${prefix}doctor/`) || under.startsWith(prefix + PROBES)) continue
+    if (!isAboutStore(under, prefix)) continue
     const name = rule.ID === undefined ? 'A lifecycle rule' : `The lifecycle rule ${rule.ID}`
     const todo =
       'Take the prefix of the store out of it: keelstate never deletes a head or a lock, and prune deletes what is not needed.'
@@ -225,6 +223,12 @@ function encryption({ found }: Answer): Judged {
     says: 'The bucket has no encryption at rest by default.',
     todo: 'Turn SSE-S3 on: it costs nothing.',
   }
+}
+
+/** The header of an answer that was no success: the SDK keeps the answer with its error. */
+function dateOf(error: unknown): string | undefined {
+  const { $response } = Object(error) as { $response?: { headers?: { date?: string } } }
+  return $response?.headers?.date
 }
 
 function failureOf(error: unknown): { name: string; status: number | undefined } {

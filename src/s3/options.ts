@@ -14,6 +14,8 @@ import {
   checkOptions,
   completeBucketOptions,
   credentialsWith,
+  type Destination,
+  endpointFromEnvironment,
   hasMethod,
   type OptionRules,
   optional,
@@ -40,7 +42,10 @@ export interface S3StoreOptions {
   prefix?: string | undefined
   /** Default: what the SDK finds (`AWS_REGION`, the profile); with an endpoint `us-east-1`. */
   region?: string | undefined
-  /** Address of an S3-compatible service, such as `http://127.0.0.1:9000`. Default: AWS. */
+  /**
+   * Address of an S3-compatible service, such as `http://127.0.0.1:9000`. Default: `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` if one is set, else AWS.
+   * One that the AWS profile names has to be given here.
+   */
   endpoint?: string | undefined
   /** The bucket stands in the path instead of the host name. Default: `true` with an endpoint, else `false`. */
   forcePathStyle?: boolean | undefined
@@ -59,7 +64,7 @@ export interface S3StoreOptions {
   client?: S3ClientSlice | undefined
   /**
    * `trusted`: the service at this endpoint is known to honour `If-Match` and `If-None-Match`, also when requests race. Without it, locks are kept in
-   * the store only after `keelstate doctor` has proven it. AWS needs no proof.
+   * the store only after `keelstate doctor` has proven it, which it cannot for a client with an endpoint of its own. AWS needs no proof.
    */
   conditionalWrites?: 'trusted' | undefined
   /** How long the service may take to begin an answer, and to go on with it, in ms; for a body that is sent, 1 s per MB is added. Default 60,000. */
@@ -71,13 +76,14 @@ export interface S3StoreOptions {
 }
 
 /** Options, checked and completed. */
-export interface S3Settings extends Completed<S3StoreOptions> {
+export interface S3Settings extends Completed<S3StoreOptions>, Destination {
   readonly connectTimeoutMs: number
 }
 
 const OPERATION = 's3Store'
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 5_000
+const IGNORED = 'AWS_IGNORE_CONFIGURED_ENDPOINT_URLS'
 
 const RULES: OptionRules<S3StoreOptions> = {
   bucket: (value) => {
@@ -112,7 +118,17 @@ export function parseS3StoreOptions(options: S3StoreOptions): S3Settings {
   return {
     ...completeBucketOptions(OPERATION, options, CLIENTS_OWN),
     connectTimeoutMs: options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
+    ...destinationOf(options),
   }
+}
+
+/** As the SDK goes about it; what a profile says is only known to it, and looked at before the first request. */
+function destinationOf({ endpoint, client }: S3StoreOptions): Destination {
+  const { isCustomEndpoint, ignoreConfiguredEndpointUrls } = client?.config ?? {}
+  const ownEndpoint = isCustomEndpoint === true
+  const ignored = ownEndpoint || ignoreConfiguredEndpointUrls === true || process.env[IGNORED] === 'true'
+  const found = () => endpointFromEnvironment(OPERATION, ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL'])
+  return { ownEndpoint, destination: endpoint ?? (ignored ? undefined : found()) }
 }
 
 const FORM: AddressForm<S3StoreOptions> = {
@@ -150,12 +166,16 @@ export function parseS3Address(address: string): S3StoreOptions {
 
 /** The address that says where a store lies; `parseS3Address` reads it back. Holds no secret. */
 export function formatS3Address(settings: S3Settings): string {
-  return formatBucketAddress('s3', settings)
+  return formatBucketAddress('s3', { ...settings, endpoint: settings.destination })
 }
 
+/**
+ * The hosts of S3 itself: regional, dual-stack, FIPS, access points, VPC endpoints. Machines, load balancers and gateways of anybody's end in
+ * `amazonaws.com` as well. https://docs.aws.amazon.com/general/latest/gr/s3.html
+ */
+const OF_S3 = /(^|\.)s3(-[a-z0-9-]+)?(\.dualstack)?(\.[a-z]+(-[a-z]+)+-\d+)?(\.vpce)?\.amazonaws\.com(\.cn)?$/
+
 /** Whether another service than AWS may answer: one that has to prove that it honours conditional writes. */
-export function isForeignService({ endpoint, client }: S3Settings): boolean {
-  if (client !== undefined) return client.config?.isCustomEndpoint === true
-  const asked = endpoint ?? process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL // the SDK heeds these, too
-  return isForeignEndpoint(asked, /\.amazonaws\.com(\.cn)?$/)
+export function isForeignService({ destination, ownEndpoint }: Destination): boolean {
+  return ownEndpoint || isForeignEndpoint(destination, OF_S3)
 }

@@ -54,6 +54,7 @@ class S3Store implements ObjectStore {
       durable: true,
       maxBytes: settings.maxBytes,
       proofNeeded: settings.conditionalWrites !== 'trusted' && isForeignService(settings),
+      provable: !settings.ownEndpoint,
     }
     this.#settings = settings
     this.#connection = new DriverConnection(settings, () => connectS3(settings), translateError)

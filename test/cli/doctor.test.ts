@@ -1,5 +1,6 @@
 import { chmodSync } from 'node:fs'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { startS3Server } from '../../src/testing/index.ts'
 import { Workspace } from './workspace.ts'
 
 let at: Workspace
@@ -7,15 +8,18 @@ let at: Workspace
 beforeEach(async () => {
   at = await Workspace.initialised()
 })
-afterEach(() => at.remove())
+afterEach(() => {
+  vi.unstubAllEnvs()
+  at.remove()
+})
 
 describe('doctor', () => {
   it('gives one verdict for each check, what to do, and one for all', async () => {
     chmodSync(at.path('state'), 0o750)
-    const { stdout, stderr } = await at.ok(['doctor', '--rounds', '2', '--writers', '8'])
+    const { stdout, stderr } = await at.ok(['doctor', '--rounds', '10', '--writers', '8'])
     const lines = stdout.trimEnd().split('\n')
     expect(lines).toContainEqual(
-      expect.stringMatching(/^ok +create-race +8 writers at once .* 2 times: one did, each time\.$/),
+      expect.stringMatching(/^ok +create-race +8 writers at once .* 10 times: one did, each time\.$/),
     )
     expect(lines).toContainEqual(expect.stringMatching(/^warning +folder-access/))
     expect(lines).toContainEqual(expect.stringMatching(/^ {2}folder-access: chmod 700 /))
@@ -33,7 +37,7 @@ describe('doctor', () => {
   })
 
   it('needs no key, and a store that is there', async () => {
-    const { json } = await at.ok(['doctor', '--store', 'file:./state', '--rounds', '1', '--json'])
+    const { json } = await at.ok(['doctor', '--store', 'file:./state', '--rounds', '10', '--json'])
     expect(json).toMatchObject({ verdict: 'safe', remembered: true, storeId: expect.stringMatching(/^[0-9a-f]{32}$/) })
     const gone = await at.run(['doctor', '--store', 'file:./elsewhere', '--json'])
     expect([gone.code, gone.json.error.code]).toEqual([1, 'BucketMissing'])
@@ -47,6 +51,25 @@ describe('doctor', () => {
   ])('refuses %j', async (options, says) => {
     const { code, json } = await at.run(['doctor', ...options, '--json'])
     expect([code, json.error.message]).toEqual([2, expect.stringContaining(says)])
+  })
+
+  it('names the permission that is missing when it cannot prove a store without, and what to do', async () => {
+    await using server = await startS3Server()
+    server.createBucket('state')
+    vi.stubEnv('AWS_ACCESS_KEY_ID', server.credential.accessKeyId)
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', server.credential.secretAccessKey)
+    server.deny(server.credential.accessKeyId, ['PutObject'])
+    const store = `s3://state?region=${server.region}&endpoint=${server.endpoint}`
+    const { code, json } = await at.run(['doctor', '--store', store, '--rounds', '1', '--json'])
+    expect([code, json.error.code, json.report]).toEqual([
+      1,
+      'Unavailable',
+      expect.objectContaining({ verdict: 'unproven' }),
+    ])
+    expect(json.error.message).toMatch(
+      /^The store could not be proven: These credentials may not write: enough for .*\.$/,
+    )
+    expect(json.error.hint).toContain('credentials that may do everything')
   })
 
   it('can be interrupted', async () => {

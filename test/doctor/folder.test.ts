@@ -18,7 +18,7 @@ afterEach(() => rm(join(folder, '..'), { recursive: true, force: true }))
 
 describe('a store in a folder', () => {
   it('is proven like any other, and asked for its disk', async () => {
-    const report = await doctor({ store: `file:${folder}`, rounds: 3 })
+    const report = await doctor({ store: `file:${folder}`, rounds: 10 })
     expect(report).toMatchObject({ verdict: 'safe', remembered: true, store: `file:${folder}` })
     expect(report.findings.map(({ check }) => check)).toEqual(
       expect.arrayContaining(['file-system', 'folder-access', 'free-space']),
@@ -78,6 +78,11 @@ describe('a store in a folder', () => {
     [{ type: 0xff534d42 | 0 }, { 'file-system': 'unsafe' }],
     [{ type: 0xfe534d42 }, { 'file-system': 'unsafe' }],
     [{ type: 0x01021997 }, { 'file-system': 'unsafe' }],
+    [{ type: 0x7461636f }, { 'file-system': 'unsafe' }],
+    [{ type: 0x19830326 }, { 'file-system': 'unsafe' }],
+    [{ type: 0xaad7aaea | 0 }, { 'file-system': 'unsafe' }],
+    [{ type: 0x20030528 }, { 'file-system': 'unsafe' }],
+    [{ type: 0x786f4256 }, { 'file-system': 'unsafe' }],
     [{ type: 0x65735546 }, { 'file-system': 'warning' }],
     [{ type: 0x01021994 }, { 'file-system': 'warning' }],
     [{ type: 0x794c7630 }, { 'file-system': 'warning' }],

@@ -134,6 +134,23 @@ describe('a lock table', () => {
     expect(bad(report)).toContain(check)
   })
 
+  it('is not proven when it does not answer to a change of what was replaced', async () => {
+    let now = ''
+    const lock = broken((good, table) => ({
+      async write(key, base, next, options) {
+        const stale = table.peek(key)?.token !== base?.record.token
+        if (stale && now === 'lock-refused') throw new KeelstateError('Unavailable', { message: 'No answer came.' })
+        return await good.write(key, base, next, options)
+      },
+    }))
+    const onProgress = (check: string) => {
+      now = check
+    }
+    const report = await doctor({ store: await store(), lock, rounds, onProgress })
+    expect(report.verdict).toBe('unproven')
+    expect(report.findings).toContainEqual(expect.objectContaining({ check: 'lock-refused', verdict: 'unknown' }))
+  })
+
   it('that two copies of a store share is found, by each of them', async () => {
     const lock = memoryLockStore(new MemoryLockTable())
     const original = new MemoryBucket()

@@ -7,7 +7,7 @@ import { count, reportCounts } from '../counts.ts'
 import { dynamoDbEngines } from './aws.ts'
 import { storeEngines } from './stores.ts'
 
-const rounds = count(100, 5)
+const rounds = count(100, 10) // fewer are not remembered
 reportCounts(import.meta.filename, { 'rounds of races': rounds })
 
 const unsafe = ({ findings }: DoctorReport): string[] =>

@@ -6,7 +6,7 @@ import { redactAddress } from '../redact.ts'
 import { columns, count, shown } from '../text.ts'
 
 const options = {
-  rounds: { type: 'string', value: 'N', help: 'how often writers race; default 25' },
+  rounds: { type: 'string', value: 'N', help: 'how often writers race; default 25, fewer than 10 are not remembered' },
   writers: { type: 'string', value: 'N', help: 'how many of them at once, 8 to 64; default 8' },
 } as const
 
@@ -49,6 +49,13 @@ function of(findings: readonly Finding[], verdict: Finding['verdict']): Finding[
   return findings.filter((finding) => finding.verdict === verdict)
 }
 
+/** What the credentials may not do, when checks were not made for it. */
+function deniedBy(findings: readonly Finding[]): Finding | undefined {
+  const made = findings.map(({ check }) => check)
+  if (['create-race', 'list-after-write'].every((check) => made.includes(check))) return undefined
+  return of(findings, 'warning').find(({ check }) => check === 'permissions')
+}
+
 export const command: Command = defineCommand({
   name: 'doctor',
   about:
@@ -86,14 +93,15 @@ export const command: Command = defineCommand({
     if (verdict === 'safe') return undefined
     const bad = of(findings, verdict === 'unsafe' ? 'unsafe' : 'unknown')
     const names = bad.map(({ check }) => check).join(', ')
+    const denied = verdict === 'unproven' ? deniedBy(findings) : undefined
     return new KeelstateError(verdict === 'unsafe' ? 'Unsupported' : 'Unavailable', {
       operation: 'doctor',
       key: store,
       message:
         verdict === 'unsafe'
           ? `The store is not safe: ${names}.`
-          : `The store could not be proven: ${names || 'not every check was made'}.`,
-      hint: bad.find(({ todo }) => todo !== undefined)?.todo ?? 'Run it again.',
+          : `The store could not be proven: ${denied?.says ?? `${names || 'not every check was made'}.`}`,
+      hint: [denied, ...bad].find((finding) => finding?.todo !== undefined)?.todo ?? 'Run it again.',
     })
   },
 })

@@ -4,7 +4,7 @@ import type { Caller } from './access.ts'
 import { emptyAnswer, GcsRefusal, jsonAnswer, notImplemented, objectMissing } from './answers.ts'
 import type { GcsBucket, GcsObjectMetadata, GcsObjectVersion } from './buckets.ts'
 import { checkRead, checkWrite, readGeneration } from './conditions.ts'
-import { flawOf, type GcsConditions, type GcsFlaws, STALE_MS } from './flaws.ts'
+import { flawOf, type GcsConditions, type GcsFlaws, STALE_LIST_MS, STALE_MS } from './flaws.ts'
 import { listObjects } from './listings.ts'
 import type { ChangeRate } from './rate.ts'
 import type { GcsOperation, GcsRequest } from './request.ts'
@@ -103,7 +103,7 @@ export const OPERATIONS: Record<GcsOperation, Operation> = {
 
   ListObjects(bucket, request, { caller, flaws, now }) {
     caller.must('storage.objects.list')
-    return listObjects(bucket, request, flaws.lists === 'stale' ? now - STALE_MS : undefined)
+    return listObjects(bucket, request, flaws.lists === 'stale' ? now - STALE_LIST_MS : undefined)
   },
 }
 

@@ -22,8 +22,10 @@ export interface S3Flaws {
 
 type WriteFlaw = Exclude<ConditionsMode, 'enforced'> | 'refused' | 'denied-after-write'
 
-/** How long a stale read or listing lags, in ms. */
+/** How long a stale read lags, in ms. */
 export const STALE_MS = 150
+/** How long a stale listing does: longer than a slow machine takes from a write to it. */
+export const STALE_LIST_MS = 10_000
 
 /** The flaw that a write with these headers meets. */
 export function flawOf(

@@ -3,7 +3,7 @@ import { emptyAnswer, notImplemented, type S3Answer, S3Refusal, xmlAnswer } from
 import type { ObjectVersion, S3Bucket, S3Buckets, ServerSideEncryption } from './buckets.ts'
 import { hasBodyProof, verifyChecksums } from './checksums.ts'
 import { checkDelete, checkRead, checkWrite } from './conditions.ts'
-import { flawOf, type S3Flaws, STALE_MS } from './flaws.ts'
+import { flawOf, type S3Flaws, STALE_LIST_MS, STALE_MS } from './flaws.ts'
 import { listObjects, listVersions } from './listings.ts'
 import type { S3Operation, S3Request } from './request.ts'
 import { settingAnswer } from './settings.ts'
@@ -121,7 +121,7 @@ export const OPERATIONS: Record<Exclude<S3Operation, 'CreateBucket'>, ObjectOper
 
   ListObjectsV2(bucket, request, { caller, flaws, now }) {
     caller.must('ListBucket')
-    return listObjects(bucket, request, flaws.lists === 'stale' ? now - STALE_MS : undefined)
+    return listObjects(bucket, request, flaws.lists === 'stale' ? now - STALE_LIST_MS : undefined)
   },
 
   ListObjectVersions(bucket, request, { caller }) {
