@@ -101,6 +101,7 @@ export class HeadWriter {
     if (head !== undefined) return head.keys
     this.#newKeys ??= this.access.sealer.create(this.access.scope)
     const creating = this.#newKeys
+    creating.catch(() => undefined) // who asked may have given up by now: then nobody waits for it
     try {
       return await deadline.within('key.create', this.access.headKey, () => creating)
     } catch (error) {

@@ -108,6 +108,7 @@ export class HeldLease implements Lease {
         this.#renewing = undefined
       })
       const renewing = this.#renewing
+      renewing.catch(() => undefined) // who asked may have given up by now: then nobody waits for it
       await waiting.within('lock.renew', key.identity, () => renewing).catch(() => undefined)
       throwIfAborted(signal, 'lock.renew', key.identity)
     }
