@@ -25,6 +25,7 @@ const SMALL = 300
 const LARGE = 20_000
 const AT_ONCE = 4 // callers that share writes
 const WAIT_MS = 30_000
+const POLL_MS = 1_000 // how often a waiter asks
 const SAMPLES = 60
 const LATE_MS = 120_000 // that the last turns may take
 
@@ -137,7 +138,8 @@ async function handOvers(): Promise<void> {
       },
     ])
     if (outcome === 'ok') turns++
-    await sleep(200 + random() * 200)
+    // Back at any moment of the second that lies between two requests of a waiter: in step with them, one process would have dozens of turns on end.
+    await sleep(random() * POLL_MS)
   }
 }
 
