@@ -82,8 +82,8 @@ for (const pair of PAIRS) {
     test.concurrent.for(pair)(
       'loses nothing that was acknowledged, leaks no memory and passes locks on fairly, on $name',
       { timeout: SECONDS * 3_000 + 300_000 },
-      async (place, { expect }) => {
-        const soak = await Soak.on(place)
+      async (place, { expect, onTestFinished }) => {
+        const soak = await Soak.on(place, await testFolder(onTestFinished))
         const { attempts, memory } = await soak.work()
         await using store = await soak.past()
         const documents = new Map<string, SoakAttempt[]>()
@@ -136,13 +136,13 @@ class Soak {
     }
   }
 
-  static async on(place: Soaked): Promise<Soak> {
+  static async on(place: Soaked, folder: string): Promise<Soak> {
     const { engine, table } = place
     const lock =
       table === undefined
         ? 'store'
         : `dynamodb://${await table.newLockTable()}?region=${table.region}&endpoint=${table.endpoint}`
-    const soak = new Soak(place, await engine.newBucket(), lock, await testFolder(), await startProxyBefore(engine))
+    const soak = new Soak(place, await engine.newBucket(), lock, folder, await startProxyBefore(engine))
     await using store = await soak.past()
     await store.init()
     return soak
