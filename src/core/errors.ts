@@ -224,6 +224,11 @@ export function retold(
   })
 }
 
+/** A hint, and one more behind it. */
+export function furtherHint(hint: string | undefined, more: string): string {
+  return hint === undefined ? more : `${hint} ${more}`
+}
+
 /**
  * Waits for work that others wait for, too: an abort ends the waiting and not the work.
  *

@@ -1,6 +1,6 @@
 import type { ChangeOptions, MadeElsewhere } from './change-options.ts'
 import type { Condition } from './draft.ts'
-import { aborted, type ErrorCode, KeelstateError, retold } from './errors.ts'
+import { aborted, type ErrorCode, furtherHint, KeelstateError, retold } from './errors.ts'
 import type { Draft, HeadWriter } from './head-writer.ts'
 import { Deadline } from './retry.ts'
 import type { Against, SaveContent } from './save-file.ts'
@@ -134,7 +134,7 @@ export class Saving {
     if ('why' in kept)
       return retold(failure, {
         details: { notSpooled: kept.why },
-        hint: after(failure.hint, `It could not be kept either: ${kept.why}`),
+        hint: furtherHint(failure.hint, `It could not be kept either: ${kept.why}`),
       })
     return retold(failure, { details: { spooled: kept.file }, hint: keptHint(failure, kept.file, this.#name) })
   }
@@ -223,9 +223,5 @@ function keptHint({ code, hint }: KeelstateError, file: string, name: string): s
   const command = `keelstate recover ${name}`
   if (code === 'RolledBack' && hint !== undefined)
     return `${where} Once the document is in order, ${command} brings it home. ${hint}`
-  return after(hint, `${where} When the trouble is over: ${command}`)
-}
-
-function after(hint: string | undefined, more: string): string {
-  return hint === undefined ? more : `${hint} ${more}`
+  return furtherHint(hint, `${where} When the trouble is over: ${command}`)
 }

@@ -4,6 +4,7 @@ import { makeSealer, StaticKeyProvider } from '../../src/encrypt/index.ts'
 import { json, type ObjectStore, openStore, type VersionedDocument } from '../../src/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
 import { countingStore, faultyStore } from '../../src/testing/index.ts'
+import { storeWith } from '../store-with.ts'
 import { contents, failure, HEAD, STORE_ID, WRITES } from './workbench.ts'
 
 const OBJECTS = 'objects/state/doc/~/'
@@ -45,10 +46,7 @@ function holding(prefix: string): { store: ObjectStore; arrived: Promise<void>; 
   const arrived = new Promise<void>((resolve) => {
     come = resolve
   })
-  const store: ObjectStore = {
-    address: inner.address,
-    capabilities: inner.capabilities,
-    get: (key, options) => inner.get(key, options),
+  const store = storeWith(inner, {
     async put(key, body, condition, options) {
       if (key.startsWith(prefix)) {
         come()
@@ -56,10 +54,7 @@ function holding(prefix: string): { store: ObjectStore; arrived: Promise<void>; 
       }
       return await inner.put(key, body, condition, options)
     },
-    delete: (keys, options) => inner.delete(keys, options),
-    list: (prefix, options) => inner.list(prefix, options),
-    close: () => inner.close(),
-  }
+  })
   return { store, arrived, go }
 }
 

@@ -1,21 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { encodeProof, ProofGate, proofKey } from '../../src/core/proof.ts'
-import type { ObjectStore } from '../../src/core/store.ts'
 import { memoryStore } from '../../src/memory/index.ts'
 import { faultyStore } from '../../src/testing/index.ts'
+import { storeWith } from '../store-with.ts'
 
 /** A store that has to be proven, and what is asked of it. */
 function unproven() {
   const store = faultyStore(memoryStore())
-  const needing: ObjectStore = {
-    address: store.address,
-    capabilities: { ...store.capabilities, proofNeeded: true },
-    get: (key, options) => store.get(key, options),
-    put: (key, body, condition, options) => store.put(key, body, condition, options),
-    delete: (keys, options) => store.delete(keys, options),
-    list: (prefix, options) => store.list(prefix, options),
-    close: () => store.close(),
-  }
+  const needing = storeWith(store, { capabilities: { ...store.capabilities, proofNeeded: true } })
   const prove = async () => {
     const proof = encodeProof({ address: store.address, at: '2026-01-01T00:00:00Z', writers: 4, rounds: 100 })
     await store.put(proofKey(store.address), proof, { ifAbsent: true })

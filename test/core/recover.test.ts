@@ -361,7 +361,8 @@ describe('a file of a save', () => {
 })
 
 describe('a change of a keyed document', () => {
-  it('is kept as that, and takes its place', async () => {
+  /** A change on a first revision is refused, and kept. */
+  async function refuseChange(): Promise<void> {
     const mine = (await machine.process()).keyed<number>('keys')
     const first = await mine.commit({ put: { a: 1, b: 2 } }, { parent: 'none' })
     refused()
@@ -370,6 +371,10 @@ describe('a change of a keyed document', () => {
       { do: 'status', status: 403, code: 'AccessDenied' },
     )
     await machine.failing(mine.commit({ put: { c: 3 }, delete: ['a'] }, { parent: first }))
+  }
+
+  it('is kept as that, and takes its place', async () => {
+    await refuseChange()
     const [save] = await kept(later, 'keys')
     expect(save!.bytes).toBeLessThan(50)
     expect(Buffer.from((await later.keyed('keys').openSave(save!)).body).toString()).toBe('{"b":2,"c":3}')
@@ -382,14 +387,7 @@ describe('a change of a keyed document', () => {
 
   /** A change on a first revision that was refused, and what others made current since. */
   async function refusedChange(since: { put: Record<string, number> }[]) {
-    const mine = (await machine.process()).keyed<number>('keys')
-    const first = await mine.commit({ put: { a: 1, b: 2 } }, { parent: 'none' })
-    refused()
-    machine.faulty.faults.add(
-      { operation: 'PutObject', ...ALWAYS },
-      { do: 'status', status: 403, code: 'AccessDenied' },
-    )
-    await machine.failing(mine.commit({ put: { c: 3 }, delete: ['a'] }, { parent: first }))
+    await refuseChange()
     machine.faulty.faults.clear()
     const keys = later.keyed<number>('keys')
     for (const change of since) await keys.commit(change, { parent: 'any' })

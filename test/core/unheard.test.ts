@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { accessTo } from '../../src/core/access.ts'
 import { systemEnvironment } from '../../src/core/environment.ts'
 import { HeadWriter } from '../../src/core/head-writer.ts'
@@ -8,18 +8,9 @@ import { documentName } from '../../src/core/names.ts'
 import { DEFAULT_LIMITS, Deadline } from '../../src/core/retry.ts'
 import { makeSealer, StaticKeyProvider } from '../../src/encrypt/index.ts'
 import { memoryStore } from '../../src/memory/index.ts'
+import { Unheard } from '../unheard.ts'
 
-// A promise that fails and that nobody waits for ends a process of Node.
-
-let unheard: unknown[]
-const hear = (error: unknown) => void unheard.push(error)
-const settled = () => new Promise((resolve) => setTimeout(resolve, 5))
-
-beforeEach(() => {
-  unheard = []
-  process.on('unhandledRejection', hear)
-})
-afterEach(() => void process.off('unhandledRejection', hear))
+const unheard = new Unheard()
 
 it('a data key that cannot be made when whoever asked for it has given up fails unheard of', async () => {
   let asked = 0
@@ -36,7 +27,6 @@ it('a data key that cannot be made when whoever asked for it has given up fails 
   const writer = new HeadWriter(accessTo(documentName(['shop', 'prod']), fromHex('5d'.repeat(16)), parts))
   const deadline = new Deadline(environment, DEFAULT_LIMITS, AbortSignal.abort())
   await expect(writer.keysFor(undefined, deadline)).rejects.toMatchObject({ code: 'Aborted' })
-  await settled()
+  await unheard.expectNone()
   expect(asked).toBe(1)
-  expect(unheard).toEqual([])
 })

@@ -4,6 +4,7 @@ import { type DoctorReport, doctor, type Finding, type ObjectStore, openStore } 
 import type { LockKey, LockStore } from '../../src/locking/index.ts'
 import { memoryStore } from '../../src/memory/index.ts'
 import { MemoryLockTable, memoryLockStore } from '../../src/testing/index.ts'
+import { storeWith } from '../store-with.ts'
 
 const ROUNDS = 10
 const found = ({ findings }: DoctorReport, check: string): Finding | undefined =>
@@ -73,9 +74,7 @@ describe('a run of doctor beside another', () => {
 /** A store in which another doctor moves the probe that a reader knows an earlier version of, so many times. */
 function movedBeside(good: ObjectStore, times: number): ObjectStore {
   let looks = 0
-  return {
-    address: good.address,
-    capabilities: good.capabilities,
+  return storeWith(good, {
     async get(key, options) {
       // Every second look comes after a change: the first finds the version that is known.
       if (options?.unlessToken !== undefined && ++looks % 2 === 0 && looks / 2 <= times) {
@@ -84,9 +83,5 @@ function movedBeside(good: ObjectStore, times: number): ObjectStore {
       }
       return await good.get(key, options)
     },
-    put: (key, body, condition, options) => good.put(key, body, condition, options),
-    delete: (keys, options) => good.delete(keys, options),
-    list: (prefix, options) => good.list(prefix, options),
-    close: () => good.close(),
-  }
+  })
 }

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { proofKey } from '../../src/core/proof.ts'
 import { fileStore } from '../../src/file/index.ts'
 import { type FolderFacts, judgeFolder } from '../../src/file/inspect.ts'
-import { doctor, type ObjectStore, openStore } from '../../src/index.ts'
+import { doctor, openStore } from '../../src/index.ts'
+import { storeWith } from '../store-with.ts'
 
 let folder: string
 
@@ -42,10 +43,7 @@ describe('a store in a folder', () => {
 
   it('on a file system whose steps are not atomic is unsafe', async () => {
     const good = fileStore({ root: folder })
-    const broken: ObjectStore = {
-      address: good.address,
-      capabilities: good.capabilities,
-      get: (key, options) => good.get(key, options),
+    const broken = storeWith(good, {
       // Two machines on a network file system whose rename is replayed: the condition is judged on what each of them sees.
       async put(key, body, condition, options) {
         const before = await good.get(key)
@@ -56,10 +54,7 @@ describe('a store in a folder', () => {
         if (!holds || 'ifAbsent' in condition) return await good.put(key, body, condition, options)
         return await good.put(key, body, condition, options).catch(() => condition.ifMatch)
       },
-      delete: (keys, options) => good.delete(keys, options),
-      list: (prefix, options) => good.list(prefix, options),
-      close: () => good.close(),
-    }
+    })
     const report = await doctor({ store: broken, rounds: 5 })
     expect(report.findings).toContainEqual(expect.objectContaining({ check: 'update-race', verdict: 'unsafe' }))
   })

@@ -5,6 +5,7 @@ import type { LockKey, LockRecord, LockStore } from '../../src/locking/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
 import { MemoryLockTable, memoryLockStore } from '../../src/testing/index.ts'
 import { count, reportCounts } from '../counts.ts'
+import { storeWith } from '../store-with.ts'
 
 const rounds = count(200, 5)
 reportCounts(import.meta.filename, { 'rounds of races': rounds })
@@ -154,14 +155,14 @@ describe('a lock table', () => {
   it('that two copies of a store share is found, by each of them', async () => {
     const lock = memoryLockStore(new MemoryLockTable())
     const original = new MemoryBucket()
-    const first = { ...wrap(await store(original)), address: 's3://original' }
+    const first = storeWith(await store(original), { address: 's3://original' })
     expect((await doctor({ store: first, lock, rounds: 1 })).verdict).toBe('safe')
     const copy = new MemoryBucket()
     for (const { key } of (await first.list('')).objects) {
       const stored = await first.get(key)
       if (typeof stored === 'object') await memoryStore({ bucket: copy }).put(key, stored.bytes, { ifAbsent: true })
     }
-    const second = { ...wrap(memoryStore({ bucket: copy })), address: 's3://copy' }
+    const second = storeWith(memoryStore({ bucket: copy }), { address: 's3://copy' })
     await doctor({ store: second, lock, rounds: 1 }) // brought over with the rest: they cannot be told apart yet
     const told = await doctor({ store: first, lock, rounds: 1 })
     expect(told.findings).toContainEqual(
@@ -189,16 +190,3 @@ describe('a lock table', () => {
     expect(back.verdict).toBe('safe')
   })
 })
-
-/** The store with its methods bound, to be given another address. */
-function wrap(objects: ReturnType<typeof memoryStore>): ReturnType<typeof memoryStore> {
-  return {
-    address: objects.address,
-    capabilities: objects.capabilities,
-    get: (key, options) => objects.get(key, options),
-    put: (key, body, condition, options) => objects.put(key, body, condition, options),
-    delete: (keys, options) => objects.delete(keys, options),
-    list: (prefix, options) => objects.list(prefix, options),
-    close: () => objects.close(),
-  }
-}

@@ -3,22 +3,14 @@ import { KeelstateError } from '../../src/core/errors.ts'
 import { proofKey } from '../../src/core/proof.ts'
 import { type DoctorReport, doctor, type Finding, type ObjectStore } from '../../src/index.ts'
 import { memoryStore } from '../../src/memory/index.ts'
+import { storeWith } from '../store-with.ts'
 
 const found = ({ findings }: DoctorReport, check: string): Finding | undefined =>
   findings.find((finding) => finding.check === check)
 
 /** A store of a service that has to prove itself, which does some things in its own way. */
 function service(good: ObjectStore, own: Partial<ObjectStore> = {}): ObjectStore {
-  return {
-    address: good.address,
-    capabilities: { ...good.capabilities, proofNeeded: true },
-    get: (key, options) => good.get(key, options),
-    put: (key, body, condition, options) => good.put(key, body, condition, options),
-    delete: (keys, options) => good.delete(keys, options),
-    list: (prefix, options) => good.list(prefix, options),
-    close: () => good.close(),
-    ...own,
-  }
+  return storeWith(good, { capabilities: { ...good.capabilities, proofNeeded: true }, ...own })
 }
 
 describe('what doctor found out', () => {

@@ -1,22 +1,13 @@
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { KeelstateError } from '../../src/core/errors.ts'
 import { DEFAULT_LIMITS } from '../../src/core/retry.ts'
 import type { LockStore } from '../../src/locking/index.ts'
 import { HeldLease, startNow } from '../../src/locking/lease.ts'
 import { VirtualTime } from '../../src/testing/index.ts'
+import { Unheard } from '../unheard.ts'
 import { KEY } from './world.ts'
 
-// A promise that fails and that nobody waits for ends a process of Node.
-
-let unheard: unknown[]
-const hear = (error: unknown) => void unheard.push(error)
-const settled = () => new Promise((resolve) => setTimeout(resolve, 5))
-
-beforeEach(() => {
-  unheard = []
-  process.on('unhandledRejection', hear)
-})
-afterEach(() => void process.off('unhandledRejection', hear))
+const unheard = new Unheard()
 
 const record = {
   held: true,
@@ -52,7 +43,6 @@ it('a renewal that fails when whoever asked for it has given up fails unheard of
   await time.advance(5_000) // less than a third is left: who is about to write has it renewed
   await expect(lease.ensure({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'Aborted' })
   await time.advance(60_000)
-  await settled()
+  await unheard.expectNone()
   expect(lease.signal.aborted).toBe(true)
-  expect(unheard).toEqual([])
 })

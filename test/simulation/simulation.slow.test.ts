@@ -3,6 +3,7 @@ import { KeelstateError } from '../../src/core/errors.ts'
 import type { ObjectStore } from '../../src/core/store.ts'
 import { runSchedule } from '../../src/testing/simulation/index.ts'
 import type { VirtualTime } from '../../src/testing/virtual-environment.ts'
+import { storeWith } from '../store-with.ts'
 import { simulate } from './script.ts'
 
 const SCHEDULES = 2_000 // `npm run prove` plays 100,000
@@ -37,20 +38,6 @@ describe('many schedules of writers, holders, readers and collectors in all kind
   }, 60_000)
 })
 
-/** A store that breaks one promise of the port, from a store that keeps them all. */
-function broken(store: ObjectStore, members: Partial<ObjectStore>): ObjectStore {
-  return {
-    address: store.address,
-    capabilities: store.capabilities,
-    get: (key, options) => store.get(key, options),
-    put: (key, body, condition, options) => store.put(key, body, condition, options),
-    delete: (keys, options) => store.delete(keys, options),
-    list: (prefix, options) => store.list(prefix, options),
-    close: () => store.close(),
-    ...members,
-  }
-}
-
 /** Stores whatever the condition says: on the token of now. */
 async function overwrite(store: ObjectStore, key: string, body: Uint8Array): Promise<string> {
   const now = await store.get(key)
@@ -59,12 +46,12 @@ async function overwrite(store: ObjectStore, key: string, body: Uint8Array): Pro
 
 const BROKEN_STORES: Record<string, (store: ObjectStore, time: VirtualTime) => ObjectStore> = {
   'that ignores conditions': (store) =>
-    broken(store, {
+    storeWith(store, {
       put: (key, body, condition) =>
         key.startsWith('heads/') ? overwrite(store, key, body) : store.put(key, body, condition),
     }),
   'that checks, and then acts': (store, time) =>
-    broken(store, {
+    storeWith(store, {
       async put(key, body, condition) {
         if (!key.startsWith('heads/')) return store.put(key, body, condition)
         const now = await store.get(key)
@@ -77,14 +64,14 @@ const BROKEN_STORES: Record<string, (store: ObjectStore, time: VirtualTime) => O
       },
     }),
   'that answers before it has stored': (store) =>
-    broken(store, {
+    storeWith(store, {
       async put(key, body, condition) {
         if (key.startsWith('heads/') && Buffer.from(body).at(-1)! < 40) return 'promised'
         return store.put(key, body, condition)
       },
     }),
   'that deletes what is asked for, and its neighbour': (store) =>
-    broken(store, {
+    storeWith(store, {
       async delete(keys) {
         const { objects } = await store.list(`${(keys[0] ?? '').split('/~/')[0]}/~/`)
         await store.delete([...keys, ...objects.slice(0, 1).map(({ key }) => key)])

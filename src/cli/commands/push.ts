@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { BODY_TYPES, chooseBodyType, detectBodyType } from '../../core/body-type.ts'
-import { KeelstateError, retold } from '../../core/errors.ts'
+import { furtherHint, KeelstateError, retold } from '../../core/errors.ts'
 import { stateDocument } from '../../deployments/state-document.ts'
 import type { RevisionInfo, VersionedDocument } from '../../index.ts'
 import { usage } from '../arguments.ts'
@@ -97,7 +97,7 @@ function whereItIs(error: unknown, file: string): unknown {
     file === '-'
       ? 'What came on standard input is gone with this process: have it made again.'
       : `${shown(file)} is as it was: push it again when the trouble is over.`
-  return retold(error, { hint: `${error.hint} ${where}` })
+  return retold(error, { hint: furtherHint(error.hint, where) })
 }
 
 function checkedType(type: string | undefined): string | undefined {

@@ -1,4 +1,4 @@
-import { KeelstateError, retold } from '../../core/errors.ts'
+import { furtherHint, KeelstateError, retold } from '../../core/errors.ts'
 import { isKeptAfter } from '../../core/saving.ts'
 import { decodeSnapshot } from '../../deployments/codec.ts'
 import { diffSnapshots, type SnapshotDiff } from '../../deployments/snapshot-diff.ts'
@@ -159,7 +159,7 @@ function report(save: SaveReport['save'], outcome: Outcome): SaveReport {
 function stillKept<E>(error: E, name: string): E | KeelstateError {
   if (!KeelstateError.is(error) || !isKeptAfter(error) || error.operation === 'document.recover') return error // which says what else to do
   const next = `It is still kept. When the trouble is over: keelstate recover ${shown(name)}`
-  return retold(error, { hint: error.hint === undefined ? next : `${error.hint} ${next}` })
+  return retold(error, { hint: furtherHint(error.hint, next) })
 }
 
 function moved(cause: KeelstateError, { name, id }: SpooledSave, current: RevisionInfo | undefined): KeelstateError {
