@@ -198,7 +198,9 @@ async function workUnder(scene: Scene, process: Process, held: Held, jobs: numbe
       continue
     }
     if (!scene.mayChange()) break // others went on while it thought
-    const committing = commitUnder(scene, process, held)
+    const size = Math.max(1, Math.min(scene.dice.between(profile.together), left, scene.room))
+    left -= size - 1
+    const committing = commitTogether(scene, process, held, size)
     if (left > 1 || !scene.dice.chance(profile.impatient)) await committing
   }
   if (!scene.dice.chance(0.05) || !scene.mayChange()) return
@@ -211,10 +213,22 @@ async function workUnder(scene: Scene, process: Process, held: Held, jobs: numbe
   })
 }
 
-/** @param held Its holder replaces what it saw last, or whatever is there. */
-export async function commitUnder(scene: Scene, { name }: Process, held: Held): Promise<void> {
+/** The first like a commit of its own; the others replace whatever those before have left there. */
+async function commitTogether(scene: Scene, process: Process, held: Held, size: number): Promise<void> {
+  await Promise.all(
+    Array.from({ length: size }, (_, n) => commitUnder(scene, process, held, n > 0 ? 1 : scene.profile.parentAny)),
+  )
+}
+
+/** @param parentAny How often its holder replaces whatever is there, and not what it saw last. */
+export async function commitUnder(
+  scene: Scene,
+  { name }: Process,
+  held: Held,
+  parentAny: number = scene.profile.parentAny,
+): Promise<void> {
   const mark = scene.nextMark
-  const parent = scene.dice.chance(scene.profile.parentAny) ? ({ parent: 'any' } as const) : {}
+  const parent = scene.dice.chance(parentAny) ? ({ parent: 'any' } as const) : {}
   const what = 'parent' in parent ? 'commitAny' : 'commit'
   await scene.call(name, `held ${what}`, mark, true, async (attempt) =>
     made(await held.commit(next(scene, attempt, held.current?.value), { ...parent, message: mark })),

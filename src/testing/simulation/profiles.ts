@@ -47,6 +47,8 @@ export interface Profile {
   /** Commits of one holder, and how long it thinks before each. */
   readonly work: Range
   readonly thinkMs: number
+  /** How many of them are made at once. */
+  readonly together: Range
   /** How long anybody waits between two calls, at most. */
   readonly pauseMs: number
   /** How long a holder waits for the lock, at most. */
@@ -106,17 +108,18 @@ export const EVERYTHING: Profile = {
   },
   guests: [0, 1],
   guestCalls: { commit: 1, commitAny: 1, update: 2, read: 1 },
-  keyed: 0.2,
+  keyed: 0.15,
   bothKeys: 0.5,
   holders: [0, 2],
   locks: 'either',
   leasesMs: [3_000, 6_000, 12_000],
   heartbeat: 0.8,
-  work: [0, 7],
-  thinkMs: 1_500,
+  work: [0, 10],
+  thinkMs: 1_200,
+  together: [1, 5],
   pauseMs: 8_000,
   waitMs: 12_000,
-  large: 0.08,
+  large: 0.05,
   parentAny: 0.3,
   remove: 0.05,
   impatient: 0.1,
@@ -144,6 +147,7 @@ const QUIET: Partial<Profile> = {
   keyed: 0,
   bothKeys: 0,
   remove: 0,
+  together: [1, 1],
 }
 
 export function profile(about: string, ...parts: readonly Partial<Profile>[]): Profile {
