@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { json, type LockStatus, openStore, type Store, type UnreadableLock } from '../../src/index.ts'
+import type { LockStore } from '../../src/locking/index.ts'
 import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
 import { faultyStore } from '../../src/testing/index.ts'
+import { MemoryLockTable, memoryLockStore } from '../../src/testing/memory-lock-store.ts'
 
 const open = (bucket: MemoryBucket, keys = 'plaintext') =>
   openStore({ store: memoryStore({ bucket }), keys, memory: false })
@@ -118,6 +120,36 @@ describe('locks that were restored from a backup', () => {
     await next.commit('second')
     await next.release()
     expect((await a.read())?.value).toBe('second')
+  })
+
+  it('are not freed by a late copy of the release that the backup had not seen', async () => {
+    const table = new MemoryLockTable()
+    const locks = memoryLockStore(table)
+    const writes: Parameters<LockStore['write']>[] = []
+    const lock: LockStore = {
+      ...locks,
+      write(...args) {
+        writes.push(args)
+        return locks.write(...args)
+      },
+    }
+    const store = await openStore({ store: memoryStore(), lock, keys: 'plaintext', memory: false })
+    const document = store.document('shop/prod', json<number>())
+    const held = await document.lock({ operation: 'x' })
+    await held.commit(1)
+    const [key] = writes.at(-1) ?? expect.fail('the lock was not written')
+    const backup = table.peek(key)!
+    await held.release()
+    const release = writes.at(-1)!
+    await document.withLock({ operation: 'y' }, () => {}) // commits nothing: no head knows its fence
+
+    table.overwrite(key, backup)
+    await locks.write(...release) // it fits what the backup has
+    expect(table.peek(key)).toMatchObject({ held: false, clean: true })
+    table.overwrite(key, backup)
+    await store.resetLocks()
+    await expect(locks.write(...release)).rejects.toMatchObject({ code: 'PreconditionFailed' })
+    expect(table.peek(key)).toMatchObject({ held: true, reset: true })
   })
 
   it('stay held by whoever is at work, and the one after begins the new era', async () => {

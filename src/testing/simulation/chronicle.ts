@@ -52,6 +52,7 @@ export class Chronicle {
   readonly #table: MemoryLockTable | undefined
   readonly #known = new Map<VirtualMachine, Known>()
   #order = 0
+  #restores = 0
   #sender: VirtualMachine | undefined
   #standing: LockRecord | undefined
 
@@ -135,7 +136,8 @@ export class Chronicle {
       this.#bucket.remove(LOCK)
       this.laws.forget()
     } else {
-      const next = { ...record, clean: false, reset: true }
+      const token = `${++this.#restores}`.padStart(32, '0') // a new one, as `resetLocks` gives: a late copy of what was sent before fits it no more
+      const next = { ...record, token, clean: false, reset: true }
       this.laws.forget()
       if (this.#table !== undefined) this.#table.overwrite(LOCK_KEY, next)
       else
