@@ -198,7 +198,7 @@ export class HeadWriter {
         } else {
           flight.writeName = undefined
           if (deadline.left <= 0) throw lostToOthers(this.access)
-          await deadline.backoff()
+          await deadline.afterLostRace()
         }
       }
     } catch (error) {

@@ -17,6 +17,7 @@ export const DEFAULT_LIMITS: Limits = { attemptMs: 10_000, attemptMsPerMegabyte:
 const BACKOFF_BASE_MS = 50
 const BACKOFF_CAP_MS = 5_000
 const ASKED_JITTER = 1 / 4 // of the wait that a service asks for: writers of one object that were refused together come back apart
+const RACE_MS = 200 // for the others of a race to come apart
 const SETTLE_MS = 5_000 // how long an aborted write may look for its outcome
 
 /**
@@ -63,8 +64,20 @@ export class Deadline {
     const ceiling = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** Math.min(this.#failures++, 10))
     const random = this.#environment.random()
     const asked = KeelstateError.is(failure) ? failure.details.retryAfterMs : undefined
-    const wait = asked === undefined ? Math.max(1, random * ceiling) : asked * (1 + random * ASKED_JITTER)
-    await this.#environment.sleep(Math.min(wait, Math.max(1, this.left)), this.#signal).catch(() => undefined)
+    await this.#sleep(asked === undefined ? random * ceiling : asked * (1 + random * ASKED_JITTER))
+  }
+
+  /**
+   * Waits before the next attempt when somebody else came first: no longer the more often that happened, or those who have waited longest would come last
+   * each time. Nobody's work is held up by it, as each lost race is one that another has won.
+   */
+  async afterLostRace(): Promise<void> {
+    await this.#sleep(this.#environment.random() * RACE_MS)
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    const wait = Math.max(1, Math.min(ms, this.left))
+    await this.#environment.sleep(wait, this.#signal).catch(() => undefined)
   }
 
   /** Milliseconds since the abort was first noticed. */

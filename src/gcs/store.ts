@@ -119,6 +119,7 @@ class GcsStore implements ObjectStore {
       return generation
     } catch (error) {
       if (KeelstateError.is(error, 'Throttled')) this.#pace.refused(key)
+      if (KeelstateError.is(error, 'PreconditionFailed')) this.#pace.contested(key)
       throw error
     }
   }

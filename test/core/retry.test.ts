@@ -162,6 +162,16 @@ describe('a call that is repeated', () => {
     expect(new Set(waits).size).toBeGreaterThan(25) // who was refused together comes back apart
   })
 
+  it('waits no longer after the hundredth race that somebody else won than after the first', async () => {
+    const time = new VirtualTime({ seed: 5 })
+    const deadline = new Deadline(time, { ...LIMITS, operationMs: 10_000_000 })
+    for (let n = 0; n < 10; n++) await time.until(deadline.backoff())
+    const waits: number[] = []
+    for (let n = 0; n < 100; n++) waits.push(await time.until(deadline.afterLostRace()))
+    expect(Math.max(...waits)).toBeLessThanOrEqual(200)
+    expect(Math.max(...waits.slice(90))).toBeGreaterThan(50)
+  })
+
   it('never waits beyond its time', async () => {
     const { time, deadline } = setUp()
     await time.advance(999)

@@ -33,6 +33,31 @@ describe('writes of one object', () => {
     expect(statuses()).toEqual([200, 429, 200, 200, 200])
   })
 
+  it('leave one turn in four to others of whom nothing is known, and every second one once they were met', async () => {
+    let token = await store.put(HEAD, body, ABSENT)
+    await expect(store.put(HEAD, body, { ifMatch: token })).rejects.toMatchObject({ code: 'Throttled' })
+    await pause(1_050)
+    const waits: number[] = []
+    const write = async () => {
+      const started = performance.now()
+      token = await store.put(HEAD, body, { ifMatch: token })
+      waits.push(Math.floor((performance.now() - started + 100) / 1_000))
+    }
+    for (let n = 0; n < 5; n += 1) await write()
+    expect(waits).toEqual([0, 1, 1, 2, 1])
+
+    const other = place.open()
+    await pause(1_050)
+    const theirs = await other.put(HEAD, body, { ifMatch: token })
+    await other.close()
+    await pause(1_050)
+    await expect(store.put(HEAD, body, { ifMatch: token })).rejects.toMatchObject({ code: 'PreconditionFailed' })
+    token = theirs
+    waits.length = 0
+    for (let n = 0; n < 3; n += 1) await write()
+    expect(waits).toEqual([0, 2, 2])
+  }, 30_000)
+
   it('do not hold up those of another', async () => {
     const token = await store.put(HEAD, body, ABSENT)
     await expect(store.put(HEAD, body, { ifMatch: token })).rejects.toMatchObject({ code: 'Throttled' })

@@ -8,6 +8,7 @@ import { type GcsServer, startGcsServer } from '../../src/testing/index.ts'
 const STORE_ID = '5afe57a7e0f0d0c0ffee0123456789ab'
 const NAME = 'crowded'
 const HAND_OVER_MS = 2_500
+const SERVED_S = 25 // three turns among two; shut out, an update has 60 s
 
 /** A bucket that takes one write a second of each object, and processes on it. */
 class Place implements AsyncDisposable {
@@ -101,6 +102,30 @@ describe.concurrent('one write a second of each object', () => {
     expect(place.refused).toBeGreaterThan(0)
     expect(expected.length / seconds).toBeGreaterThan(1)
   })
+
+  it('is shared with a process that comes while another writes all the time', async () => {
+    await using place = await Place.open()
+    const [busy, late] = [await place.document(), await place.document()]
+    const written: string[] = []
+    let served = false
+    const queue = Array.from({ length: 4 }, async (_, writer) => {
+      for (let n = 0; !served; n++) {
+        await busy.update((now) => [...(now ?? []), `${writer}.${n}`])
+        written.push(`${writer}.${n}`)
+      }
+    })
+    await new Promise((resolve) => setTimeout(resolve, 3_000))
+    const started = performance.now()
+    for (const name of ['late.0', 'late.1', 'late.2']) {
+      await late.update((now) => [...(now ?? []), name])
+      written.push(name)
+    }
+    const seconds = (performance.now() - started) / 1_000
+    served = true
+    await Promise.all(queue)
+    await place.expectNothingLost(written)
+    expect(seconds).toBeLessThan(SERVED_S)
+  }, 90_000)
 
   it('lets a lock go from hand to hand within 2.5 s, also when it was taken and given back at once', async () => {
     await using place = await Place.open()
