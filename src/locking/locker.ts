@@ -195,18 +195,22 @@ export class LeaseLocker implements Locker {
       acquired.stored,
       acquired.started,
     )
+    let claiming = false
     try {
       // A process may end in the middle of a commit without the others knowing: from now on a release is not clean, whoever makes it.
       if (borrowed) await lease.prove({ uncertain: true }, { signal })
       let head = await this.#freshHead(writer, lease, reading, deadline)
       const claimed = lease.inOrder || (borrowed && head?.header.epoch === lease.fence)
       if (!claimed || (head !== undefined && lease.fence <= head.header.epoch && !borrowed)) {
+        claiming = true
         head = await claimHead(writer, lease, head, deadline, signal)
       } else lease.markClaimed()
       await lease.ensure({ signal }) // what came before may have taken the whole lease
       return { lease, head }
     } catch (error) {
-      const releasing = lease.release(undefined, !KeelstateError.is(error, 'OutcomeUnknown'))
+      // A successor must not start from a head that it read before this one was claimed.
+      const seen = claiming && writer.lastSeen ? toRemember(writer.lastSeen.header) : undefined
+      const releasing = lease.release(seen, !KeelstateError.is(error, 'OutcomeUnknown'))
       const told = releasing.catch((failure: unknown) => tellReleaseFailed(formatName(key.name), failure))
       if (!signal?.aborted) await told // who gave up is not kept waiting
       throw error
