@@ -1,12 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { json, openStore } from '../../src/index.ts'
 import type { LockKey, LockStore } from '../../src/locking/index.ts'
-import { MemoryBucket, memoryStore } from '../../src/memory/index.ts'
+import { memoryStore } from '../../src/memory/index.ts'
 import { MemoryLockTable, memoryLockStore } from '../../src/testing/memory-lock-store.ts'
 import { storeWith } from '../store-with.ts'
 
 const LEASE_MS = 1_000
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 // Found by the simulation, seed 400,228 of everything: the successor's read had been sent beside its acquisition, and was answered before the claim.
 it('who claims the head and then cannot be let in leaves a record that names that head: a successor does not start from an older one', async () => {
@@ -23,13 +23,12 @@ it('who claims the head and then cannot be let in leaves a record that names tha
       return await locks.write(...args)
     },
   }
-  const bucket = new MemoryBucket()
-  const strict = memoryStore({ bucket })
+  const strict = memoryStore()
   const slow = storeWith(strict, {
     async put(at, body, condition) {
       const token = await strict.put(at, body, condition)
       claimed = at.startsWith('heads/')
-      if (claimed) await pause(0.9 * LEASE_MS) // too little of the lease is left then
+      if (claimed) await sleep(0.9 * LEASE_MS) // too little of the lease is left then
       return token
     },
   })
